@@ -1,0 +1,3 @@
+"""lineal: a memory for AI agents that knows where each thing came from and when it ends."""
+
+__version__ = "0.1.0"

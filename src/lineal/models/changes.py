@@ -1,0 +1,204 @@
+"""What a store is asked to read and to keep, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
+
+from pydantic import Field
+
+from lineal.models.base import Instant, Model
+from lineal.models.context import Context
+from lineal.models.lineage import Edge, Evidence, Relation
+from lineal.models.user import Head, UserRow
+
+__all__ = [
+    "Call",
+    "Changes",
+    "Decide",
+    "Life",
+    "Plan",
+    "Reads",
+    "Receipt",
+    "Scope",
+    "Snapshot",
+    "Stamp",
+    "StoreStats",
+    "SweepReport",
+    "Tombstone",
+    "VerifyReport",
+]
+
+
+class Scope(Model):
+    """Whose memory it is. tenant is a wall; None stands for every user or domain behind it."""
+
+    tenant: Annotated[str, Field(min_length=1)]
+    user_id: str | None = None
+    domain: str | None = None
+
+
+class Call(Model):
+    """Who calls: behind which wall, with which evidence, in which session of ours.
+
+    session: one connection of one client, so that its reads and writes can be joined.
+    """
+
+    tenant: Annotated[str, Field(min_length=1)]
+    evidence: Evidence
+    session: str = "local"
+
+
+class Life(Model):
+    """How long a write asks to live, before a store's time is known.
+
+    keep: leave the expiry as it is. seconds: from the store's now; None: for good.
+    """
+
+    keep: bool = False
+    seconds: Annotated[int, Field(ge=0)] | None = None
+
+
+class Stamp(Model):
+    """What the service adds to every call: whose it is, and what was seen of it.
+
+    provision: the scope is the configured default user, made at first use.
+    """
+
+    scope: Scope
+    evidence: Evidence
+    provision: bool = False
+
+
+class Receipt(Model):
+    """That a write with this idempotency key was done, and what was answered.
+
+    request_hash tells a repeated request from another one under the same key. answer: JSON.
+    """
+
+    key: str
+    verb: str
+    request_hash: str
+    answer: str
+    recorded_at: Instant
+
+
+class Tombstone(Model):
+    """The mark of a memory that is gone: it had this id, and ended in this way. No content."""
+
+    context_id: str
+    user_id: str
+    domain: str
+    reason: Literal["expired", "forgotten"]
+    memory_type: str
+    revision: int
+    created_at: Instant
+    ended_at: Instant
+
+
+class Reads(Model):
+    """What a decision needs to see.
+
+    user: the scope's user row. context_ids: those contexts, or their tombstones.
+    receipt: the idempotency key to look up. content_key: a live context of the scope's
+    (user, domain) with that key (policy/duplicates.py). descendants_of: everything that rests on
+    that id along `relations`, live or not, nearest first, at most `descendants_max`.
+    """
+
+    user: bool = False
+    context_ids: tuple[str, ...] = ()
+    receipt: str | None = None
+    content_key: str | None = None
+    descendants_of: str | None = None
+    relations: tuple[Relation, ...] = (Relation.WAS_DERIVED_FROM,)
+    descendants_max: int = 10_000
+
+
+class Snapshot(Model):
+    """What a store showed at one instant: only live rows; what has ended appears as a tombstone.
+
+    now: the store's own time, by which expiry is decided.
+    """
+
+    now: Instant
+    user: UserRow | None = None
+    contexts: dict[str, Context] = Field(default_factory=dict)
+    tombstones: dict[str, Tombstone] = Field(default_factory=dict)
+    receipt: Receipt | None = None
+    same_content: Context | None = None
+    descendants: tuple[str, ...] = ()
+
+
+class Changes(Model):
+    """What one write keeps, all or nothing: records and their lineage together.
+
+    contexts, users: new revisions (revision = the present one's + 1, or 1). edges: of these
+    revisions. content_keys: context_id → key for finding the same content again.
+    heads: of the scope's user. forget: ids whose content is to be taken out physically, history,
+    index and all, leaving a tombstone.
+    """
+
+    contexts: tuple[Context, ...] = ()
+    users: tuple[UserRow, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    content_keys: dict[str, str] = Field(default_factory=dict)
+    heads: tuple[Head, ...] = ()
+    forget: tuple[str, ...] = ()
+    receipt: Receipt | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Nothing to keep: no transaction needs to be written."""
+        return self == Changes()
+
+
+Answer = TypeVar("Answer")
+
+
+class Plan(NamedTuple, Generic[Answer]):
+    """A decision: what to keep, and what to tell the caller once it is kept."""
+
+    changes: Changes
+    answer: Answer
+
+
+Decide = Callable[[Snapshot], Plan[Answer]]
+"""Pure: sees a snapshot, returns a plan, or raises LinealError to keep nothing."""
+
+
+class SweepReport(Model):
+    """What a sweep took out. refused: why it took out nothing, when the clock can't be trusted."""
+
+    contexts: int = 0
+    users: int = 0
+    receipts: int = 0
+    refused: str | None = None
+
+
+class StoreStats(Model):
+    """Counts of live rows, and sizes in bytes. by_type: live contexts per memory_type."""
+
+    contexts: int
+    revisions: int
+    users: int
+    tombstones: int
+    edges: int
+    expired_unswept: int
+    by_type: dict[str, int]
+    by_domain: dict[str, int]
+    size_bytes: int
+    wal_bytes: int = 0
+    schema_version: int = 0
+    engine: str = ""
+
+
+class VerifyReport(Model):
+    """What a check of every row found. damaged: ids of rows whose hash doesn't fit, at most 100."""
+
+    checked: int
+    damaged: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.damaged and not self.problems

@@ -1,0 +1,1 @@
+"""What is decided, as pure functions; time is handed in."""

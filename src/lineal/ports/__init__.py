@@ -1,0 +1,1 @@
+"""What others implement: small Protocols, no code."""

@@ -1,0 +1,111 @@
+"""The store port: where the embedded backend keeps things. It knows rows, not meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from lineal.models.changes import (
+    Decide,
+    Reads,
+    Scope,
+    Snapshot,
+    StoreStats,
+    SweepReport,
+    Tombstone,
+    VerifyReport,
+)
+from lineal.models.context import Context
+from lineal.models.lineage import Direction, Edge
+from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.user import Head
+
+__all__ = ["Progress", "Store"]
+
+Answer = TypeVar("Answer")
+Progress = Callable[[int, int], None]
+"""Told (done, total) now and then during long work; called from any thread."""
+
+
+class Store(Protocol):
+    """Keeps contexts, user rows, lineage and history.
+
+    Every verb takes its scope first and shows nothing outside it. Every read decides liveness by
+    the store's own time: live while now < expires_at. All verbs raise LinealError: `unavailable`
+    (retryable when waiting may help) for a busy, full, read-only, damaged or newer store.
+    """
+
+    @property
+    def read_only(self) -> bool:
+        """Writes are refused."""
+        ...
+
+    async def open(self) -> None:
+        """Make or migrate the store and be ready; harmless when called again."""
+        ...
+
+    async def close(self) -> None:
+        """Finish running writes, then let go of everything."""
+        ...
+
+    async def commit(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        """Show `decide` the named rows, keep what it plans, and return its answer once durable.
+
+        Reading, deciding and keeping are one transaction that no other write comes between.
+        `decide` must be pure and quick: it runs while the store is locked, perhaps more than once.
+        When it raises, nothing is kept and its error is raised. A caller cancelled before the
+        transaction began has written nothing; one cancelled later has written all.
+        """
+        ...
+
+    async def read(self, scope: Scope, reads: Reads) -> Snapshot:
+        """The named rows at one instant."""
+        ...
+
+    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+        """Live contexts that match any of the words, best first."""
+        ...
+
+    async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
+        """Every revision of a live context, first to last; () if it isn't live."""
+        ...
+
+    async def edges(
+        self, scope: Scope, context_ids: tuple[str, ...], direction: Direction
+    ) -> tuple[Edge, ...]:
+        """Edges of every revision whose child (up) or parent (down) is one of these ids.
+
+        At most 10,000, in order of child, revision, parent."""
+        ...
+
+    async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
+        """The marks of those among these that have ended, swept or not."""
+        ...
+
+    async def head(self, scope: Scope, name: str) -> Head | None:
+        """The live user's head of that name."""
+        ...
+
+    async def user_history(self, scope: Scope) -> tuple[str, ...]:
+        """JSON of every revision of the scope's live user row, first to last."""
+        ...
+
+    async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
+        """Take out physically what has expired, at most `limit` rows of a kind.
+
+        Refuses after an implausible jump of the clock unless accept_clock says that it is right.
+        """
+        ...
+
+    async def stats(self, scope: Scope) -> StoreStats:
+        """Counts behind the scope's wall; sizes are the whole store's."""
+        ...
+
+    async def verify(self, progress: Progress | None = None) -> VerifyReport:
+        """Check the engine's own integrity and every row's content hash."""
+        ...
+
+    async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        """Write a consistent copy to `target` (which must not exist); returns its bytes."""
+        ...
