@@ -52,10 +52,12 @@ class Call(Model):
 class Life(Model):
     """How long a write asks to live, before a store's time is known.
 
-    keep: leave the expiry as it is. seconds: from the store's now; None: for good.
+    keep: leave the expiry as it is. type_default: what the stored memory_type gives, from the
+    store's now. Otherwise seconds from the store's now; None: for good.
     """
 
     keep: bool = False
+    type_default: bool = False
     seconds: Annotated[int, Field(ge=0)] | None = None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, StrictBool
 
-from lineal.models.base import Instant, Model
+from lineal.models.base import Instant, Model, Moment
 from lineal.models.lineage import DeclaredLineage, Lineage
 
 __all__ = [
@@ -80,7 +80,7 @@ class AppendContext(Model):
     user_id: Identifier | None = None
     domain: Identifier | None = None
     source: str | None = None
-    occurred_at: Instant | None = None
+    occurred_at: Moment | None = None
     title: str | None = None
     summary: str | None = None
     tags: Tags = ()
@@ -126,8 +126,8 @@ class ForgetContext(Model):
     """Take a memory out; with cascade also everything declared as derived from it."""
 
     context_id: Identifier
-    cascade: bool = False
-    dry_run: bool = False
+    cascade: StrictBool = False
+    dry_run: StrictBool = False
     idempotency_key: IdempotencyKey | None = None
 
 
@@ -173,7 +173,7 @@ class AppendAnswer(Model):
     memory_type: MemoryType
     expires_at: Instant | None = None
     lineage: Lineage
-    duplicate_of: str | None = None
+    duplicate_of: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class ContextAnswer(Model):

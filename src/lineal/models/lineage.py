@@ -23,7 +23,7 @@ __all__ = [
     "TraceNode",
 ]
 
-Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 Reference = Annotated[str, Field(min_length=1, max_length=512)]
 References = Annotated[tuple[Reference, ...], Field(max_length=256)]
 
@@ -43,25 +43,33 @@ class Relation(StrEnum):
     WAS_REVISION_OF = "was_revision_of"
 
 
+def _absent(value: object) -> bool:
+    return value is None or value == ()
+
+
+NotSaid = Field(default=None, exclude_if=_absent)
+"""Left out where it is written down, since not said is not the same as unknown."""
+
+
 class DeclaredLineage(Model):
     """What the caller says of its own write. Absent is None: not said."""
 
-    source_ids: References | None = None
-    confidence: Confidence | None = None
-    derived_from: References | None = None
-    tool_calls: References | None = None
-    model_version: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    source_ids: References | None = NotSaid
+    confidence: Confidence | None = NotSaid
+    derived_from: References | None = NotSaid
+    tool_calls: References | None = NotSaid
+    model_version: Annotated[str, Field(min_length=1, max_length=200)] | None = NotSaid
 
 
 class ObservedLineage(Model):
     """What the server saw of a write. Empty or None: it saw nothing of it."""
 
-    agent_source: str | None = None
-    model_version: str | None = None
-    tool_calls: tuple[str, ...] = ()
-    source_ids: tuple[str, ...] = ()
-    session_id: str | None = None
-    traceparent: str | None = None
+    agent_source: str | None = NotSaid
+    model_version: str | None = NotSaid
+    tool_calls: tuple[str, ...] = Field(default=(), exclude_if=_absent)
+    source_ids: tuple[str, ...] = Field(default=(), exclude_if=_absent)
+    session_id: str | None = NotSaid
+    traceparent: str | None = NotSaid
 
 
 class Evidence(Model):
@@ -95,8 +103,8 @@ class Lineage(Model):
     tool_calls: tuple[str, ...] = ()
     model_version: str | None = None
     agent_source: str | None = None
-    declared: DeclaredLineage | None = None
-    observed: ObservedLineage | None = None
+    declared: DeclaredLineage | None = NotSaid
+    observed: ObservedLineage | None = NotSaid
 
 
 class Edge(Model):
@@ -117,7 +125,7 @@ class TraceLineage(Model):
 
     context_id: Annotated[str, Field(min_length=1, max_length=200)]
     direction: Direction = "up"
-    depth: Annotated[int, Field(ge=1, le=32)] = 5
+    depth: Annotated[int, Field(ge=1, le=32, strict=True)] = 5
 
 
 class TraceNode(Model):
@@ -129,13 +137,13 @@ class TraceNode(Model):
     context_id: str
     state: Literal["live", "expired", "forgotten", "external"]
     depth: int
-    label: str | None = None
-    memory_type: str | None = None
-    source: str | None = None
-    revision: int | None = None
-    created_at: Instant | None = None
-    expires_at: Instant | None = None
-    lineage: Lineage | None = None
+    label: str | None = NotSaid
+    memory_type: str | None = NotSaid
+    source: str | None = NotSaid
+    revision: int | None = NotSaid
+    created_at: Instant | None = NotSaid
+    expires_at: Instant | None = NotSaid
+    lineage: Lineage | None = NotSaid
 
 
 class Trace(Model):

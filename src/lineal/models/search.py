@@ -12,6 +12,9 @@ from lineal.models.context import Context, Identifier, MemoryType, Tags
 __all__ = ["Candidate", "CandidatePage", "Hit", "SearchAnswer", "SearchContext", "TextQuery"]
 
 
+Unsaid = Field(default=None, exclude_if=lambda value: value is None)
+
+
 class SearchContext(Model):
     """A question in plain words; an empty query lists the newest.
 
@@ -61,19 +64,19 @@ class Hit(Model):
     context_id: str
     content: str
     score: float
-    title: str | None = None
+    title: str | None = Unsaid
     tags: tuple[str, ...] = ()
     memory_type: MemoryType
     domain: str
     occurred_at: Instant
     created_at: Instant
     expires_at: Instant | None = None
-    source: str | None = None
-    speaker: str | None = None
+    source: str | None = Unsaid
+    speaker: str | None = Unsaid
     revision: int
     lineage: dict[str, Any]
-    missing_chars: int | None = None
-    flags: tuple[str, ...] = ()
+    missing_chars: int | None = Unsaid
+    flags: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
 
 
 class SearchAnswer(Model):

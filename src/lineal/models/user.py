@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool
 
 from lineal.models.base import Instant, Model
-from lineal.models.context import Identifier, IdempotencyKey, MemoryType, TtlSeconds
+from lineal.models.context import IdempotencyKey, Identifier, MemoryType, TtlSeconds
 from lineal.models.lineage import DeclaredLineage, Lineage
 
 __all__ = ["FieldValue", "GetUser", "Head", "HeadInfo", "UpsertUser", "UserAnswer", "UserRow"]
@@ -22,7 +22,7 @@ class UpsertUser(Model):
     context: str | None = None
     fields: dict[str, JsonValue] | None = None
     memory_ref: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    replace_all: bool = False
+    replace_all: StrictBool = False
     memory_type: MemoryType | None = None
     ttl_seconds: TtlSeconds | None = None
     lineage: DeclaredLineage | None = None
@@ -34,7 +34,7 @@ class GetUser(Model):
 
     user_id: Identifier | None = None
     domain: Identifier | None = None
-    provenance: bool = False
+    provenance: StrictBool = False
 
 
 class ValueSource(StrEnum):
@@ -115,8 +115,10 @@ class UserAnswer(Model):
     memory_type: MemoryType
     expires_at: Instant | None = None
     lineage: Lineage
-    extras: dict[str, Any] | None = None
-    provenance: dict[str, FieldValue] | None = None
+    extras: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
+    provenance: dict[str, FieldValue] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
     @classmethod
     def of(cls, row: UserRow, *, provenance: bool = False) -> UserAnswer:

@@ -30,22 +30,28 @@ def life_of(
 ) -> Life:
     """What memory_type and ttl_seconds ask for (N7-N13).
 
-    kept: neither sent leaves the expiry alone (an update); otherwise the type's default applies.
-    A ttl of null sent with no type on an update can't be resolved without the stored type: the
-    caller passes the stored type then.
+    kept: the write changes something that has an expiry, so that neither sent leaves it alone and
+    a null ttl alone asks for the stored type's default; otherwise the type's default applies.
     """
     if ttl_seconds is not None:
         return Life(seconds=ttl_seconds)
-    if memory_type is None and not ttl_sent and kept:
-        return Life(keep=True)
+    if memory_type is None and kept:
+        return Life(type_default=True) if ttl_sent else Life(keep=True)
     return Life(seconds=DEFAULT_LIFE_S[memory_type or MemoryType.FACT])
 
 
-def ends_at(life: Life, now: datetime, present_end: datetime | None = None) -> datetime | None:
-    """The expires_at that `life` gives at `now`; present_end is what `keep` keeps."""
+def ends_at(
+    life: Life,
+    now: datetime,
+    present_end: datetime | None = None,
+    memory_type: MemoryType = MemoryType.FACT,
+) -> datetime | None:
+    """The expires_at that `life` gives at `now`; present_end is what `keep` keeps, memory_type
+    the one whose default `type_default` asks for."""
     if life.keep:
         return present_end
-    return None if life.seconds is None else now + timedelta(seconds=life.seconds)
+    seconds = DEFAULT_LIFE_S[memory_type] if life.type_default else life.seconds
+    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def is_live(expires_at: datetime | None, now: datetime) -> bool:

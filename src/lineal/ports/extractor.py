@@ -29,5 +29,5 @@ class Extractor(Protocol):
         ...
 
     async def extract(
-        self, schema: Schema, text: str, occurred_at: datetime
+        self, schema: Schema, text: str, occurred_at: datetime | None
     ) -> tuple[Extraction, ...]: ...

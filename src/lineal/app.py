@@ -1,0 +1,203 @@
+"""The composition: the only module that knows everyone."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import anyio
+from pydantic import ValidationError
+
+from lineal.clock import SystemClock
+from lineal.embedders.hashing import HashingEmbedder
+from lineal.engine.backend import EmbeddedBackend
+from lineal.errors import LinealError
+from lineal.extractors.plain import PlainExtractor
+from lineal.ids import RandomIds
+from lineal.models.changes import Call
+from lineal.models.context import SOURCES
+from lineal.models.lineage import Evidence
+from lineal.policy.limits import Limits
+from lineal.ports.backend import Backend
+from lineal.ports.store import Store
+from lineal.schemas.book import SHIPPED, SchemaBook
+from lineal.service import Defaults, Service
+from lineal.settings import Settings
+
+if TYPE_CHECKING:
+    from lineal.faces.mcp.access import OneClient
+    from lineal.faces.mcp.wire import Wire
+
+__all__ = ["backend_of", "local_call", "open_service", "run_stdio", "store_path"]
+
+BACKENDS_GROUP = "lineal.backends"
+"""Entry-point group of third-party backends: scheme → factory(settings) → Backend."""
+
+_log = logging.getLogger("lineal")
+
+
+def store_path(settings: Settings) -> Path:
+    """Where the embedded store's file is; meaningful for a sqlite backend."""
+    url = settings.backend.get_secret_value()
+    if not url or url == "sqlite":
+        return settings.home / "lineal.db"
+    parts = urlsplit(url)
+    path = Path(unquote(parts.netloc + parts.path if parts.netloc else parts.path))
+    # sqlite:///abs/path is absolute; sqlite:name.db lies in the data directory.
+    return path if path.is_absolute() else settings.home / path
+
+
+def backend_of(settings: Settings) -> Backend:
+    """The configured backend, not yet opened. Raises invalid_request for an unknown one."""
+    url = settings.backend.get_secret_value()
+    scheme = url.split(":", 1)[0] if url else "sqlite"
+    if scheme == "sqlite":
+        return _embedded(settings, _sqlite(settings), "sqlite")
+    if scheme == "memory":
+        from lineal.stores.memory import MemoryStore
+
+        clock = SystemClock(settings.clock_offset_s)
+        return _embedded(settings, MemoryStore(clock=clock), "memory")
+    found = importlib.metadata.entry_points(group=BACKENDS_GROUP, name=scheme)
+    for entry in found:
+        factory: Callable[[Settings], Backend] = entry.load()
+        return factory(settings)
+    raise LinealError.invalid(
+        "LINEAL_BACKEND",
+        f"LINEAL_BACKEND names the unknown backend '{scheme}'. Known: sqlite:///path, memory://, "
+        f"and what is registered under the entry-point group '{BACKENDS_GROUP}'.",
+    )
+
+
+def _sqlite(settings: Settings) -> Store:
+    from lineal.stores.sqlite import SqliteStore
+
+    return SqliteStore(
+        store_path(settings),
+        clock=SystemClock(settings.clock_offset_s),
+        durability=settings.durability,
+        busy_timeout_s=settings.busy_timeout_s,
+        allow_network_fs=settings.allow_network_fs,
+    )
+
+
+def _embedded(settings: Settings, store: Store, name: str) -> Backend:
+    directories = [SHIPPED, *([settings.schemas] if settings.schemas else [])]
+    return EmbeddedBackend(
+        store,
+        schemas=SchemaBook(directories),
+        extractor=PlainExtractor(),
+        embedder=HashingEmbedder(),
+        ids=RandomIds(),
+        name=name,
+    )
+
+
+def service_of(settings: Settings, backend: Backend) -> Service:
+    """The service over a backend, with the configured limits and defaults."""
+    return Service(
+        backend,
+        limits=Limits(
+            content_min=settings.content_min,
+            content_max=settings.content_max,
+            sources=(*SOURCES, *settings.extra_sources),
+        ),
+        defaults=Defaults(user_id=settings.user, domain=settings.domain),
+    )
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncIterator[Service]:
+    """The service over an opened backend, closed at the end."""
+    backend = backend_of(settings)
+    await backend.open()
+    try:
+        yield service_of(settings, backend)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await backend.close()
+
+
+def local_call(settings: Settings, tool: str) -> Call:
+    """A call made by a person at this machine's command line."""
+    evidence = Evidence(
+        tool=tool,
+        client_name="lineal-cli",
+        client_version=importlib.metadata.version("lineal"),
+        session_id=settings.client_session_id,
+    )
+    return Call(tenant=settings.tenant, evidence=evidence)
+
+
+def run_stdio(wire: Wire, *, read_only: bool = False) -> int:
+    """Serve MCP on the wire until the client leaves; the exit status.
+
+    A store that can't be opened is said on stderr and to each call; the lists go on being
+    answered, so that the client shows what is wrong instead of nothing.
+    """
+    try:
+        settings = Settings()
+    except ValueError as wrong:
+        print(f"lineal: {_settings_error(wrong)}", file=sys.stderr)  # noqa: T201
+        return 2
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="lineal %(levelname)s %(name)s: %(message)s",
+    )
+    anyio.run(_serve, settings, wire, read_only)
+    return 0
+
+
+async def _serve(settings: Settings, wire: Wire, read_only: bool) -> None:
+    from lineal.faces.mcp.access import OneClient
+    from lineal.faces.mcp.serve import serve_stdio
+    from lineal.faces.mcp.server import build_server
+
+    async with AsyncExitStack() as stack:
+
+        async def connect() -> Service:
+            return await stack.enter_async_context(open_service(settings))
+
+        access = OneClient(
+            connect,
+            tenant=settings.tenant,
+            client_session_id=settings.client_session_id,
+            result_chars=settings.result_chars,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(access.warm_up)
+            if settings.sweep_interval_s and not read_only:
+                tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
+            await serve_stdio(build_server(access, read_only=read_only), wire)
+            tasks.cancel_scope.cancel()
+
+
+async def _sweeping(access: OneClient, interval_s: float) -> None:
+    """Sweep now and then; what can't be done now is done later."""
+    while True:
+        await anyio.sleep(interval_s)
+        try:
+            report = await (await access.service()).sweep()
+        except LinealError as error:
+            _log.warning("sweep: %s", error.message)
+        else:
+            if report.refused:
+                _log.warning("sweep: %s", report.refused)
+
+
+def _settings_error(wrong: ValueError) -> str:
+    """What is wrong with the settings, by the names of their variables, without their values."""
+    if not isinstance(wrong, ValidationError):
+        return f"the settings can't be read: {wrong}"
+    parts = [
+        f"LINEAL_{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}"
+        for error in wrong.errors(include_url=False, include_input=False)
+    ]
+    return "the settings are wrong. " + "; ".join(parts)

@@ -1,0 +1,41 @@
+"""Feature hashing: vectors without a model, for a machine that has none."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+
+__all__ = ["HashingEmbedder"]
+
+_WORD = re.compile(r"\w+")
+
+
+class HashingEmbedder:
+    """Signed hashing of words and their letter trigrams (Weinberger et al. 2009).
+
+    Equal words give equal directions and related spellings near ones; it knows no meanings.
+    """
+
+    version = "hashing-256.v1"
+    dim = 256
+
+    async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
+        """texts: (n,) → (n, 256), unit length, or zeros for a text without words."""
+        return [self._vector(text) for text in texts]
+
+    def _vector(self, text: str) -> tuple[float, ...]:
+        sums = [0.0] * self.dim
+        for feature, weight in _features(text):
+            digest = hashlib.blake2b(feature.encode("utf-8"), digest_size=8).digest()
+            sign = 1.0 if digest[0] & 1 else -1.0
+            sums[int.from_bytes(digest[1:], "big") % self.dim] += sign * weight
+        length = math.sqrt(sum(value * value for value in sums))
+        return tuple(value / length for value in sums) if length else tuple(sums)
+
+
+def _features(text: str) -> list[tuple[str, float]]:
+    words = _WORD.findall(text.casefold())
+    trigrams = [f"^{word}$"[i : i + 3] for word in words for i in range(len(word))]
+    return [(word, 1.0) for word in words] + [(part, 0.3) for part in trigrams]

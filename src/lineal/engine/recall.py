@@ -1,0 +1,37 @@
+"""Finding what was said: a question's words to hits within a budget."""
+
+from __future__ import annotations
+
+from lineal.models.changes import Scope
+from lineal.models.search import SearchAnswer, SearchContext, TextQuery
+from lineal.policy.ranking import hit_of, packed, ranked, terms_of
+from lineal.ports.store import Store
+
+__all__ = ["search"]
+
+CHARS_PER_TOKEN = 4
+"""How tokens are counted: four characters each, a common measure for English."""
+
+CANDIDATES_MIN = 100
+"""Candidates taken from the store at the least, so that ranking has something to rank."""
+
+ENVELOPE_CHARS = 40
+"""Characters of the answer around its hits."""
+
+
+async def search(store: Store, scope: Scope, request: SearchContext) -> SearchAnswer:
+    """Best first, at most `limit` hits and `max_tokens` in all; an empty query lists the newest."""
+    terms = terms_of(request.query)
+    if request.query.strip() and not terms:
+        return SearchAnswer(hits=(), more=0)
+    query = TextQuery(
+        terms=terms,
+        memory_types=request.memory_types,
+        tags=request.tags,
+        limit=max(CANDIDATES_MIN, request.limit) if terms else request.limit,
+    )
+    page = await store.find(scope, query)
+    best = ranked(page.candidates)[: request.limit]
+    room = request.max_tokens * CHARS_PER_TOKEN - ENVELOPE_CHARS
+    hits = packed((hit_of(context, score) for context, score in best), room)
+    return SearchAnswer(hits=tuple(hits), more=page.matched - len(hits))

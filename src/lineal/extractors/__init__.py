@@ -1,0 +1,1 @@
+"""Extractors behind the extractor port."""

@@ -1,0 +1,105 @@
+"""The plain extractor: a schema's own patterns and vocabularies, nothing more."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from functools import lru_cache
+
+from lineal.models.schema import FieldSpec, Schema
+from lineal.ports.extractor import Extraction
+
+__all__ = ["PlainExtractor"]
+
+PATTERN_CONFIDENCE = 0.8
+WORD_CONFIDENCE = 0.7
+
+NEGATION_CHARS = 40
+"""How far before a word a negation makes it unusable: without grammar it is left out."""
+
+_NEGATION = re.compile(r"\b(not|no|never|nothing|without|isn't|aren't|don't|doesn't|didn't)\b")
+
+
+class PlainExtractor:
+    """Finds enum values by their words and other values by the field's patterns.
+
+    It reads no grammar: a word with a negation shortly before it is passed over rather than
+    misread. The first find of a field wins; a list takes them all.
+    """
+
+    model_version = "lineal-plain.v1"
+
+    async def extract(
+        self, schema: Schema, text: str, occurred_at: datetime | None
+    ) -> tuple[Extraction, ...]:
+        """Every value found, in the schema's order of fields."""
+        found: list[Extraction] = []
+        for name, spec in schema.fields.items():
+            if spec.kind != "derived":
+                found += _field(name, spec, text)
+        return tuple(found)
+
+
+def _field(name: str, spec: FieldSpec, text: str) -> list[Extraction]:
+    finds = [
+        Extraction(field=name, value=value, span=match.span(), confidence=WORD_CONFIDENCE)
+        for value, pattern in _vocabulary(tuple(spec.values.items()))
+        for match in pattern.finditer(text)
+        if not _negated(text, match.start())
+    ]
+    for pattern in _patterns(spec.patterns):
+        for match in pattern.finditer(text):
+            finds += _pattern_find(name, spec, match)
+    finds.sort(key=lambda find: find.span)
+    return finds if spec.type == "list" else finds[:1]
+
+
+def _pattern_find(name: str, spec: FieldSpec, match: re.Match[str]) -> list[Extraction]:
+    group = 1 if match.re.groups else 0
+    kind = spec.items if spec.type == "list" else spec.type
+    value = _typed(kind, match.group(group).strip())
+    if value is None or not _in_range(spec, value):
+        return []
+    return [
+        Extraction(field=name, value=value, span=match.span(group), confidence=PATTERN_CONFIDENCE)
+    ]
+
+
+def _typed(kind: str, text: str) -> str | int | float | None:
+    if not text or kind in ("enum", "boolean"):
+        return None
+    if kind in ("integer", "number"):
+        digits = text.replace(",", "")
+        try:
+            return int(digits) if kind == "integer" else float(digits)
+        except ValueError:
+            return None
+    return text
+
+
+def _in_range(spec: FieldSpec, value: str | int | float) -> bool:
+    if isinstance(value, str):
+        return True
+    low = spec.minimum is None or value >= spec.minimum
+    return low and (spec.maximum is None or value <= spec.maximum)
+
+
+def _negated(text: str, start: int) -> bool:
+    before = text[max(0, start - NEGATION_CHARS) : start].casefold()
+    clause = re.split(r"[.;!?,]", before)[-1]
+    return _NEGATION.search(clause) is not None
+
+
+@lru_cache(maxsize=512)
+def _vocabulary(
+    values: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (value, re.compile(r"\b(?:" + "|".join(map(re.escape, (*words, value))) + r")\b", re.I))
+        for value, words in values
+    )
+
+
+@lru_cache(maxsize=512)
+def _patterns(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.I) for pattern in patterns)

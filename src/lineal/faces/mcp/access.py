@@ -1,0 +1,90 @@
+"""How the face reaches the service, which may not be there yet, or not at all."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio
+
+from lineal.errors import LinealError
+from lineal.service import Service
+
+__all__ = ["Access", "OneClient"]
+
+
+class Access(Protocol):
+    """One client connection's way in."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose wall the connection is behind."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """Our own name of this connection."""
+        ...
+
+    @property
+    def client_session_id(self) -> str | None:
+        """The client's own session id, where its environment tells it."""
+        ...
+
+    @property
+    def result_chars(self) -> int:
+        """Most characters of a result unless the call asks."""
+        ...
+
+    async def service(self) -> Service:
+        """The service. Raises LinealError unavailable, saying why and what to do."""
+        ...
+
+
+class OneClient:
+    """A process that serves one client: the service is opened once, early, and again by the next
+    call after it could not be."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Service]],
+        *,
+        tenant: str = "local",
+        client_session_id: str | None = None,
+        result_chars: int = 8_000,
+    ) -> None:
+        self._connect = connect
+        self._service: Service | None = None
+        self._opening = anyio.Lock()
+        self._said: str | None = None
+        self.tenant = tenant
+        self.session = secrets.token_hex(8)
+        self.client_session_id = client_session_id
+        self.result_chars = result_chars
+
+    async def service(self) -> Service:
+        """The opened service; an error is also said once on stderr."""
+        if self._service is not None:
+            return self._service
+        async with self._opening:
+            if self._service is None:
+                try:
+                    self._service = await self._connect()
+                except LinealError as error:
+                    self._say(error)
+                    raise
+            return self._service
+
+    async def warm_up(self) -> None:
+        """Open the service before the first call; a failure waits for that call."""
+        try:
+            await self.service()
+        except LinealError:
+            return
+
+    def _say(self, error: LinealError) -> None:
+        if error.message != self._said:
+            self._said = error.message
+            print(f"lineal: {error.message}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,206 @@
+"""The MCP face: the SDK's low-level server over the service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel.server import Server
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.shared.exceptions import MCPError
+from pydantic_core import from_json, to_json
+
+from lineal import __version__
+from lineal.errors import ErrorCode, LinealError
+from lineal.faces.mcp import resources, texts
+from lineal.faces.mcp.budget import fitted
+from lineal.faces.mcp.tools import TOOLS, ToolSpec, listed
+from lineal.models.base import Model
+from lineal.models.changes import Call
+from lineal.models.lineage import Evidence
+from lineal.models.parse import parse
+from lineal.faces.mcp.access import Access
+
+__all__ = ["build_server"]
+
+_log = logging.getLogger("lineal.mcp")
+
+TOOL_USE_ID = "claudecode/toolUseId"
+"""Where Claude Code puts its own id of a call, in `_meta`."""
+
+SUBSCRIBED = "lineal://context/{}"
+
+
+def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
+    """A server with tools, resources and a prompt; `access` leads to the service at the first
+    call, so that listing needs none. Lists do not depend on any setting but read_only."""
+    face = _Face(access, read_only=read_only)
+    return Server(
+        "lineal",
+        version=__version__,
+        title="lineal memory",
+        instructions=texts.INSTRUCTIONS,
+        on_list_tools=face.list_tools,
+        on_call_tool=face.call_tool,
+        on_list_resources=face.list_resources,
+        on_list_resource_templates=face.list_resource_templates,
+        on_read_resource=face.read_resource,
+        on_list_prompts=face.list_prompts,
+        on_get_prompt=face.get_prompt,
+        on_subscriptions_listen=ListenHandler(face.bus),
+    )
+
+
+Ctx = ServerRequestContext[Any, Any]
+
+
+class _Face:
+    """The handlers; each turns words into a model, forwards it, and turns the answer to words."""
+
+    def __init__(self, access: Access, *, read_only: bool) -> None:
+        self._access = access
+        self._read_only = read_only
+        self._tools = listed(read_only=read_only)
+        self.bus = InMemorySubscriptionBus()
+
+    async def list_tools(
+        self, ctx: Ctx, params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        return types.ListToolsResult(tools=self._tools)
+
+    async def call_tool(
+        self, ctx: Ctx, params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        """Every failure of a call is a result with isError, which the model can read (E1)."""
+        spec = TOOLS.get(params.name)
+        if spec is None or (self._read_only and not spec.read_only):
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}")
+        try:
+            return await self._called(ctx, spec, params.arguments or {})
+        except LinealError as error:
+            return _failed(error)
+        except Exception:  # the face's rim: a defect of ours must not end the connection
+            _log.exception("%s failed", params.name)
+            return _failed(
+                LinealError(
+                    ErrorCode.INTERNAL,
+                    f"{params.name} failed inside lineal; nothing is known to be stored. "
+                    "The server's stderr has the details.",
+                )
+            )
+
+    async def _called(
+        self, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
+    ) -> types.CallToolResult:
+        request = parse(spec.request, arguments)
+        service = await self._access.service()
+        answer = await spec.run(service, self._call(ctx, spec.name), request)
+        if not spec.read_only:
+            await self._tell(answer)
+        budget = getattr(request, "max_chars", None) or self._access.result_chars
+        if spec.name == "search_context":
+            # Already packed to the tokens asked for; its envelope must not cut it again.
+            budget = max(budget, getattr(request, "max_tokens", 0) * 4)
+        return _succeeded(answer, budget)
+
+    def _call(self, ctx: Ctx, tool: str) -> Call:
+        """Whose call it is and what the request shows of its origin."""
+        client = ctx.session.client_params.client_info if ctx.session.client_params else None
+        meta = dict(ctx.meta or {})
+        evidence = Evidence(
+            tool=tool,
+            client_name=client.name if client else None,
+            client_version=(client.version or None) if client else None,
+            tool_use_id=_text(meta.get(TOOL_USE_ID)),
+            session_id=self._access.client_session_id,
+            traceparent=_text(meta.get("traceparent")),
+        )
+        return Call(tenant=self._access.tenant, evidence=evidence, session=self._access.session)
+
+    async def _tell(self, answer: Model) -> None:
+        """Tell subscribers which resource changed."""
+        changed = getattr(answer, "id", None) or getattr(answer, "context_id", None)
+        if changed:
+            await self.bus.publish(ResourceUpdated(uri=SUBSCRIBED.format(changed)))
+
+    async def list_resources(
+        self, ctx: Ctx, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=resources.RESOURCES)
+
+    async def list_resource_templates(
+        self, ctx: Ctx, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=resources.TEMPLATES)
+
+    async def read_resource(
+        self, ctx: Ctx, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        """A context, a user row or a schema as JSON. An unknown one is the protocol's error."""
+        uri = str(params.uri)
+        try:
+            service = await self._access.service()
+            answer = await resources.read(service, self._call(ctx, "resources/read"), uri)
+        except LinealError as error:
+            raise MCPError(
+                code=types.INVALID_PARAMS, message=error.message, data=error.body()["error"]
+            ) from error
+        text = to_json(answer.model_dump(mode="json"), indent=2).decode()
+        contents = types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
+        return types.ReadResourceResult(contents=[contents])
+
+    async def list_prompts(
+        self, ctx: Ctx, params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(
+            prompts=[
+                types.Prompt(
+                    name=texts.PROMPT_NAME,
+                    title=texts.PROMPT_TITLE,
+                    description="How to use this memory: what to store as which type, and how.",
+                )
+            ]
+        )
+
+    async def get_prompt(
+        self, ctx: Ctx, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        if params.name != texts.PROMPT_NAME:
+            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown prompt: {params.name[:80]}")
+        return types.GetPromptResult(
+            description=texts.PROMPT_TITLE,
+            messages=[
+                types.PromptMessage(
+                    role="user", content=types.TextContent(type="text", text=texts.PROMPT_TEXT)
+                )
+            ],
+        )
+
+
+def _text(value: object) -> str | None:
+    """A client's own word, if it is a plausible one."""
+    return value if isinstance(value, str) and 0 < len(value) <= 256 else None
+
+
+def _succeeded(answer: Model, chars_max: int) -> types.CallToolResult:
+    payload = answer.model_dump(mode="json")
+    context_id = payload.get("id") or payload.get("context_id")
+    payload = fitted(payload, chars_max, context_id)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=to_json(payload).decode())],
+        structured_content=payload,
+    )
+
+
+def _failed(error: LinealError) -> types.CallToolResult:
+    body = error.body()
+    # Through JSON, so that a detail JSON can't hold never ends a call.
+    safe = from_json(to_json(body, fallback=str, inf_nan_mode="strings"))
+    return types.CallToolResult(
+        is_error=True,
+        content=[types.TextContent(type="text", text=to_json(safe).decode())],
+        structured_content=safe,
+    )

@@ -1,0 +1,65 @@
+"""How new values meet the ones a user row has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lineal.models.schema import Schema
+from lineal.models.user import FieldValue, ValueSource
+
+__all__ = ["appended", "changed", "soft_text", "upserted"]
+
+Fields = Mapping[str, FieldValue]
+
+
+def upserted(old: Fields, incoming: Fields, *, replace_all: bool) -> dict[str, FieldValue]:
+    """The fields after an upsert (U7): what an earlier upsert set is gone unless it is set again;
+    what appends brought stays unless the new payload sets it, or replace_all drops it too."""
+    kept = {} if replace_all else {k: v for k, v in old.items() if v.origin == "append"}
+    return {**kept, **incoming}
+
+
+def appended(schema: Schema, old: Fields, incoming: Fields) -> dict[str, FieldValue]:
+    """The fields after an append; nothing else in the row changes (A4)."""
+    fields = dict(old)
+    for name, new in incoming.items():
+        present = fields.get(name)
+        fields[name] = new if present is None else _met(schema, name, present, new)
+    return fields
+
+
+def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldValue:
+    """What stands after both: a stated value stays (A12), an older event never beats a newer one
+    (A10; at the same instant the later received wins), lists and maxima by the merge rule."""
+    rule = schema.fields[name].merge if name in schema.fields else "newest"
+    if rule == "union":
+        members = list(dict.fromkeys([*_members(old.value), *_members(new.value)]))
+        return old if members == old.value else new.model_copy(update={"value": members})
+    if old.source is ValueSource.STATED and new.source is not ValueSource.STATED:
+        return old
+    if rule == "first":
+        return old if old.occurred_at <= new.occurred_at else new
+    if rule == "max":
+        return new if new.value > old.value else old
+    return old if new.occurred_at < old.occurred_at else new
+
+
+def _members(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def changed(old: Fields, new: Fields) -> tuple[str, ...]:
+    """Names whose stored value differs, in alphabetical order (A5)."""
+    names = sorted({*old, *new})
+    return tuple(
+        n for n in names if (n in old) != (n in new) or (n in old and old[n].value != new[n].value)
+    )
+
+
+def soft_text(schema: Schema, fields: Fields) -> str:
+    """The text that a domain's head is made of: its soft fields, in the schema's order.
+
+    Extras and hard fields are never embedded (U6). "" when there is nothing soft to say."""
+    soft = [name for name, spec in schema.fields.items() if spec.kind == "soft" and name in fields]
+    return "\n".join(", ".join(map(str, _members(fields[name].value))) for name in soft)
