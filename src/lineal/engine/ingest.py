@@ -162,7 +162,7 @@ def upsert_fields(
             confidence=request.lineage.confidence if request.lineage else None,
         )
     present = old.fields if old else {}
-    fields = merging.upserted(present, incoming, replace_all=request.replace_all)
+    fields = merging.upserted(reading.schema_, present, incoming, replace_all=request.replace_all)
     return fields, extras
 
 
@@ -183,7 +183,7 @@ def update(
         )
     now = max(snapshot.now, old.updated_at)
     new = old.model_copy(update=_updated(old, request, life, snapshot.now))
-    seen = provenance.observed(stamp.evidence)
+    seen = provenance.observed(stamp.evidence, of=old.context_id)
     declared = request.lineage or old.lineage.declared
     new = new.model_copy(
         update={

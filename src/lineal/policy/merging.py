@@ -13,11 +13,13 @@ __all__ = ["appended", "changed", "soft_text", "upserted"]
 Fields = Mapping[str, FieldValue]
 
 
-def upserted(old: Fields, incoming: Fields, *, replace_all: bool) -> dict[str, FieldValue]:
+def upserted(
+    schema: Schema, old: Fields, incoming: Fields, *, replace_all: bool
+) -> dict[str, FieldValue]:
     """The fields after an upsert (U7): what an earlier upsert set is gone unless it is set again;
     what appends brought stays unless the new payload sets it, or replace_all drops it too."""
     kept = {} if replace_all else {k: v for k, v in old.items() if v.origin == "append"}
-    return {**kept, **incoming}
+    return _in_order(schema, {**kept, **incoming})
 
 
 def appended(schema: Schema, old: Fields, incoming: Fields) -> dict[str, FieldValue]:
@@ -26,7 +28,13 @@ def appended(schema: Schema, old: Fields, incoming: Fields) -> dict[str, FieldVa
     for name, new in incoming.items():
         present = fields.get(name)
         fields[name] = new if present is None else _met(schema, name, present, new)
-    return fields
+    return _in_order(schema, fields)
+
+
+def _in_order(schema: Schema, fields: Fields) -> dict[str, FieldValue]:
+    """In the schema's order, so that the same values give the same row (U1)."""
+    known = [name for name in schema.fields if name in fields]
+    return {name: fields[name] for name in (*known, *sorted(fields.keys() - schema.fields.keys()))}
 
 
 def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldValue:

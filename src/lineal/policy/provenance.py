@@ -22,8 +22,8 @@ READS_MAX = 32
 """How many of a session's latest reads stand in a write's source_ids."""
 
 
-def observed(evidence: Evidence) -> ObservedLineage:
-    """What a request shows of a write made by it.
+def observed(evidence: Evidence, *, of: str | None = None) -> ObservedLineage:
+    """What a request shows of a write made by it; `of`: the memory changed, no source of itself.
 
     A tool call is named "<tool>:<tool_use_id>", and by the tool alone when the client sent no id:
     the call was seen, its id was not.
@@ -32,7 +32,7 @@ def observed(evidence: Evidence) -> ObservedLineage:
     return ObservedLineage(
         agent_source=agent_source(evidence),
         tool_calls=(call,),
-        source_ids=evidence.read_ids[-READS_MAX:],
+        source_ids=tuple(i for i in evidence.read_ids if i != of)[-READS_MAX:],
         session_id=evidence.session_id,
         traceparent=evidence.traceparent,
     )
