@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 __all__ = ["Settings"]
@@ -67,6 +67,14 @@ class Settings(BaseSettings):
     clock_offset_s: float = Field(
         default=0.0, description="Moves the clock, to try out what expires when."
     )
+
+    @field_validator("extra_sources", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Comma-separated words."""
+        if not isinstance(value, str):
+            return value
+        return tuple(word.strip() for word in value.split(",") if word.strip())
 
     # What a client's environment tells of itself: an allow-list, nothing else is looked at.
     client_session_id: str | None = Field(

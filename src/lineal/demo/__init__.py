@@ -1,0 +1,1 @@
+"""The main job on a real conversation, through the server as a client sees it."""

@@ -1,0 +1,1 @@
+"""The ways in: MCP, REST, command line and web. A face turns words into models and back."""

@@ -1,0 +1,100 @@
+"""`lineal demo`: the main job on a real conversation, told in the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+import click
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from lineal.demo.steps import Step, Tale
+from lineal.faces.cli.base import Command, json_option
+from lineal.faces.cli.launch import server_launch
+from lineal.faces.cli.output import print_json, progress, show, text
+from lineal.faces.cli.search import hits_table
+from lineal.faces.cli.tree import trace_trees
+from lineal.ports.store import Progress
+
+__all__ = ["demo"]
+
+
+@click.command(cls=Command)
+@click.option("--keep", is_flag=True, help="Keep the temporary store, and say where it is.")
+@json_option
+def demo(keep: bool, as_json: bool) -> None:
+    """Watch lineal remember, change its mind, let go and forget, in a temporary store.
+
+    It starts the server as a client would, plays a conversation of seventy turns to it, and checks
+    each promise; exit 1 when one wasn't kept. Nothing of yours is read or written.
+    """
+    from lineal.demo.story import tell
+
+    launch = server_launch()
+    home = Path(tempfile.mkdtemp(prefix="lineal-demo-"))
+    try:
+        with Storyteller(quiet=as_json) as narrator:
+            tale = anyio.run(tell, home, launch.command, launch.args, narrator)
+    finally:
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
+    if as_json:
+        outcome = {"ok": not tale.broken, "broken": list(tale.broken), "kept": keep}
+        print_json({**outcome, **tale.model_dump(mode="json")})
+    else:
+        _end(tale, keep)
+    if tale.broken:
+        sys.exit(1)
+
+
+class Storyteller(ExitStack):
+    """Shows each step as it happens; quiet says nothing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__()
+        self._quiet = quiet
+        self._bar: Progress | None = None
+
+    def progress(self, done: int, total: int) -> None:
+        """A bar from the first turn to the last; steps before and after have the screen."""
+        if self._bar is None:
+            self._bar = self.enter_context(progress("  storing turns", quiet=self._quiet))
+        self._bar(done, total)
+        if done == total:
+            self.close()
+            self._bar = None
+
+    def told(self, step: Step) -> None:
+        if self._quiet:
+            return
+        show(Text(), Rule(Text(f"{step.title} · {step.took_ms:.0f} ms"), align="left"))
+        for fact in step.facts:
+            show(Padding(text(fact), (0, 2)))
+        for question in step.questions:
+            show(Padding(text(f"“{question.query}”", style="bold"), (1, 2, 0, 2)))
+            show(Padding(hits_table(question.hits, step.now), (0, 2)))
+        if step.trace is not None:
+            show(*(Padding(tree, (1, 2)) for tree in trace_trees(step.trace, step.now)))
+        for check in step.checks:
+            mark = Text("✓ ", style="green") if check.kept else Text("✗ ", style="bold red")
+            show(Padding(mark.append_text(text(check.promise, style="")), (0, 2)))
+
+
+def _end(tale: Tale, keep: bool) -> None:
+    promises = sum(len(step.checks) for step in tale.steps)
+    took_s = sum(step.took_ms for step in tale.steps) / 1000
+    show(Text())
+    if tale.broken:
+        show(Text(f"{len(tale.broken)} of {promises} promises were broken:", style="bold red"))
+        show(*(text(f"  ✗ {promise}") for promise in tale.broken))
+    else:
+        show(Text(f"All {promises} promises kept, in {took_s:.1f} s.", style="bold green"))
+        show(Text("Next: `lineal init claude-code` in a project of yours."))
+    if keep:
+        show(text(f"The store is kept in {tale.home}/memory, the server's words in server.log."))

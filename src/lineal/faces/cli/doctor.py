@@ -1,0 +1,111 @@
+"""`lineal doctor`: is everything as it should be?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lineal.faces.cli.base import Command, read_settings, store_options, variable
+from lineal.faces.cli.findings import (
+    Finding,
+    client_findings,
+    engine_finding,
+    path_findings,
+    round_trip,
+    setting_values,
+    store_finding,
+    version_findings,
+)
+from lineal.faces.cli.output import print_json, show, text
+from lineal.settings import Settings
+
+__all__ = ["doctor"]
+
+
+@click.command(cls=Command)
+@store_options
+def doctor(home: Path | None, backend: str | None, as_json: bool) -> None:
+    """Check versions, paths, settings, the store, the clients, and a real server process.
+
+    Exit 1 when something is wrong. Your memory is opened and counted, never changed; the round
+    trip has a temporary store of its own.
+    """
+    settings = read_settings(home, backend)
+    findings = anyio.run(_examine, settings)
+    wrong = [finding for finding in findings if finding.ok is False]
+    values = setting_values(settings)
+    if as_json:
+        print_json(
+            {
+                "ok": not wrong,
+                "findings": [_document(finding) for finding in findings],
+                "settings": values,
+            }
+        )
+    else:
+        show(_findings_table(findings), Text(), _settings_table(settings, values), Text())
+        show(_verdict(wrong))
+    if wrong:
+        sys.exit(1)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    return [
+        *version_findings(),
+        await engine_finding(),
+        *path_findings(settings),
+        await store_finding(settings),
+        *client_findings(),
+        await round_trip(),
+    ]
+
+
+def _document(finding: Finding) -> dict[str, object]:
+    """Advice only where it is needed."""
+    return finding.model_dump(mode="json", exclude={"advice"} if finding.ok is not False else None)
+
+
+def _findings_table(findings: Sequence[Finding]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        value = text(finding.value)
+        if finding.ok is False and finding.advice:
+            value.append_text(text(f"\n{finding.advice}", style="yellow"))
+        table.add_row(_mark(finding), finding.area, text(finding.name), value)
+    return table
+
+
+def _mark(finding: Finding) -> Text:
+    if finding.ok is None:
+        return Text("·", style="dim")
+    return Text("✓", style="green") if finding.ok else Text("✗", style="bold red")
+
+
+def _settings_table(settings: Settings, values: dict[str, object]) -> Table:
+    """What was set differs in weight from what is usual."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        style = "bold" if name in settings.model_fields_set else "dim"
+        table.add_row(
+            Text(variable(name), style=style), text("–" if value in (None, "") else str(value))
+        )
+    return table
+
+
+def _verdict(wrong: Sequence[Finding]) -> Text:
+    if not wrong:
+        return Text("Everything is as it should be.", style="bold green")
+    return Text(f"{len(wrong)} to mend: {', '.join(f.name for f in wrong)}.", style="bold red")

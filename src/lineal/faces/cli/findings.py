@@ -1,0 +1,213 @@
+"""What the doctor looks at: each finding says how it is, and what to do if that is wrong."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import anyio
+from pydantic import SecretStr
+from rich.filesize import decimal
+
+from lineal.app import local_call, open_service, store_path
+from lineal.errors import LinealError
+from lineal.faces.cli.clients import CLIENTS, Scope
+from lineal.faces.cli.config_file import ENTRY
+from lineal.faces.cli.launch import server_launch
+from lineal.models.base import Model
+from lineal.settings import Settings
+
+__all__ = [
+    "Finding",
+    "client_findings",
+    "engine_finding",
+    "path_findings",
+    "round_trip",
+    "setting_values",
+    "store_finding",
+    "version_findings",
+]
+
+HIDDEN = "***"
+PYTHON_MIN = (3, 11)
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Finding(Model):
+    """One thing looked at. ok None: nothing to judge. advice: what to do when it is wrong."""
+
+    area: str
+    name: str
+    ok: bool | None
+    value: str
+    advice: str | None = None
+
+
+def version_findings() -> Iterator[Finding]:
+    """The packages and the interpreter."""
+    yield Finding(
+        area="versions",
+        name="python",
+        ok=sys.version_info >= PYTHON_MIN,
+        value=f"{platform.python_version()} at {sys.executable}",
+        advice="lineal needs Python 3.11 or newer.",
+    )
+    for package in ("lineal", "mcp", "pydantic"):
+        yield Finding(
+            area="versions", name=package, ok=True, value=importlib.metadata.version(package)
+        )
+
+
+async def engine_finding() -> Finding:
+    """The SQLite library, by opening a new store with it; an unsafe one refuses."""
+    with tempfile.TemporaryDirectory(prefix="lineal-doctor-") as home:
+        settings = Settings(home=Path(home), backend=SecretStr(""))
+        try:
+            async with open_service(settings) as service:
+                stats = await service.stats(local_call(settings, "stats"))
+        except LinealError as failure:
+            return Finding(area="versions", name="engine", ok=False, value=failure.message)
+    return Finding(area="versions", name="engine", ok=True, value=stats.engine)
+
+
+def path_findings(settings: Settings) -> Iterator[Finding]:
+    """The data directory and the file: there, ours alone, writable."""
+    yield _private("data directory", settings.home, os.W_OK | os.X_OK)
+    if _is_file_store(settings):
+        yield _private("store", store_path(settings), os.W_OK)
+
+
+def setting_values(settings: Settings) -> dict[str, Any]:
+    """Every setting by name, without secrets."""
+    values = settings.model_dump(mode="json")
+    values["backend"] = hidden_secrets(settings.backend.get_secret_value())
+    return values
+
+
+def hidden_secrets(url: str) -> str:
+    """The URL with whoever logs in, and every value of its query, left out."""
+    try:
+        parts = urlsplit(url)
+        query = urlencode([(name, HIDDEN) for name, _ in parse_qsl(parts.query)], safe="*")
+    except ValueError:
+        return HIDDEN
+    login, at, place = parts.netloc.rpartition("@")
+    netloc = f"{HIDDEN if login else ''}{at}{place}"
+    return urlunsplit((parts.scheme, netloc, parts.path, query, "")) if parts.scheme else url
+
+
+async def store_finding(settings: Settings) -> Finding:
+    """The configured memory, opened and counted; one that isn't there yet isn't made."""
+    finding = Finding(
+        area="store", name="health", ok=True, value="not made yet; the first use does"
+    )
+    if _is_file_store(settings) and not store_path(settings).exists():
+        return finding.model_copy(update={"ok": None})
+    try:
+        async with open_service(settings) as service:
+            stats = await service.stats(local_call(settings, "stats"))
+    except LinealError as failure:
+        return finding.model_copy(update={"ok": False, "value": failure.message})
+    value = (
+        f"{stats.contexts} memories, {stats.users} user rows, schema {stats.schema_version}, "
+        f"{decimal(stats.size_bytes)} + {decimal(stats.wal_bytes)} log"
+    )
+    return finding.model_copy(update={"value": value})
+
+
+def client_findings() -> Iterator[Finding]:
+    """Where each client would look for us, and whether the command it has can be run."""
+    for client in CLIENTS.values():
+        for scope in Scope:
+            file = client.file(scope)
+            if file is None:
+                continue
+            finding = Finding(
+                area="clients", name=f"{client.title}, {scope.value}", ok=None, value="no entry"
+            )
+            try:
+                entry = file.entry()
+            except LinealError as failure:
+                yield finding.model_copy(update={"ok": False, "value": failure.message})
+                continue
+            yield finding if entry is None else _entry_finding(finding, entry, client.name)
+
+
+async def round_trip() -> Finding:
+    """A server process as a client starts it: remember, find, forget, in a temporary store."""
+    from lineal.demo.client import connected
+
+    launch = server_launch()
+    with tempfile.TemporaryDirectory(prefix="lineal-doctor-", ignore_cleanup_errors=True) as home:
+        env = {"LINEAL_HOME": home, "LINEAL_USER": "doctor", "LINEAL_DOMAIN": "coding"}
+        log = Path(home) / "server.log"
+        try:
+            async with connected(launch.command, launch.args, env, log, "lineal-doctor") as server:
+                began = anyio.current_time()
+                said = await server.call("append_context", content="The doctor was here.")
+                found = await server.call("search_context", query="Who was here?")
+                gone = await server.call("forget_context", context_id=said["context_id"])
+                took_ms = (anyio.current_time() - began) * 1000
+        except LinealError as failure:
+            return Finding(
+                area="server",
+                name="round trip",
+                ok=False,
+                value=failure.message,
+                advice=str(launch),
+            )
+    hits = [hit["context_id"] for hit in found["hits"]]
+    return Finding(
+        area="server",
+        name="round trip",
+        ok=hits == [said["context_id"]] and gone["count"] == 1,
+        value=f"tools listed after {server.ready_ms:.0f} ms; append, search and forget took "
+        f"{took_ms:.0f} ms over stdio, protocol {server.protocol_version}",
+        advice="What was stored wasn't found again; run `lineal demo` to see more.",
+    )
+
+
+def _private(name: str, path: Path, access: int) -> Finding:
+    """A path that should be this person's only. It is looked at, never opened (CHECK 11)."""
+    finding = Finding(area="paths", name=name, ok=True, value=str(path))
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return finding.model_copy(update={"ok": None, "value": f"{path} (not made yet)"})
+    except OSError as failure:
+        return finding.model_copy(update={"ok": False, "value": f"{path}: {failure.strerror}"})
+    if not os.access(path, access):
+        advice = f"This account can't write to it; the server would be read-only: {path}"
+        return finding.model_copy(update={"ok": False, "advice": advice})
+    # Windows has no such bits; its data directory belongs to the account.
+    if os.name == "posix" and mode & OTHERS:
+        advice = f"Others can read it. Run: chmod go-rwx '{path}'"
+        return finding.model_copy(
+            update={"ok": False, "value": f"{path} (mode {mode:o})", "advice": advice}
+        )
+    return finding.model_copy(update={"value": f"{path} (mode {mode:o})"})
+
+
+def _entry_finding(finding: Finding, entry: dict[str, Any], client: str) -> Finding:
+    command = entry.get("command")
+    told = " ".join(map(str, (command, *(entry.get("args") or ()))))
+    there = isinstance(command, str) and (
+        not Path(command).is_absolute() or os.access(command, os.X_OK)
+    )
+    advice = f"Its '{ENTRY}' can't be started. Run: lineal init {client} --force"
+    return finding.model_copy(
+        update={"ok": there, "value": told, "advice": None if there else advice}
+    )
+
+
+def _is_file_store(settings: Settings) -> bool:
+    url = settings.backend.get_secret_value()
+    return not url or url.split(":", 1)[0] == "sqlite"

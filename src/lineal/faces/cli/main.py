@@ -1,0 +1,68 @@
+"""The command `lineal`: which commands there are, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+
+import click
+
+from lineal import __version__
+
+__all__ = ["cli", "main"]
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "Serve the memory to an MCP client over stdin and stdout.",
+    "init": "Put lineal into a client's configuration.",
+    "demo": "Watch the main job on a real conversation, in a temporary store.",
+    "doctor": "Check the installation, with a real round trip.",
+    "search": "Find memories by plain words.",
+    "show": "Show one memory, or a past revision of it.",
+    "trace": "Draw what a memory rests on, or what rests on it.",
+    "history": "List every revision of a memory.",
+    "forget": "Take out a memory, and what was derived from it.",
+    "sweep": "Take out what has expired, now.",
+    "stats": "Count what is stored.",
+    "backup": "Copy the store while it is in use.",
+    "verify": "Check every row of the store.",
+}
+"""Name → one line of help. The module faces/cli/<name>.py holds the command `<name>`."""
+
+
+class Commands(click.Group):
+    """Lists without importing: a command's module comes with what it needs, and that takes time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"lineal.faces.cli.{cmd_name}")
+        command = getattr(module, cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__}.{cmd_name} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=Commands, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="lineal")
+def cli() -> None:
+    """A memory for AI agents that knows where each thing came from and when it ends.
+
+    Settings are environment variables; `lineal doctor` shows them all.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0: done, 1: it failed, 2: it was called wrongly."""
+    try:
+        cli.main(arguments, prog_name="lineal")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1

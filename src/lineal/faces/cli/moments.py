@@ -1,0 +1,33 @@
+"""Times as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+__all__ = ["date", "ending", "minute", "span"]
+
+_UNITS = (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def date(at: datetime) -> str:
+    """2026-03-02, in UTC as stored."""
+    return at.strftime("%Y-%m-%d")
+
+
+def minute(at: datetime) -> str:
+    """2026-03-02 09:14, in UTC as stored."""
+    return at.strftime("%Y-%m-%d %H:%M")
+
+
+def span(length: timedelta) -> str:
+    """The largest unit that fits, rounded down: 3 d, 59 min, 0 s."""
+    seconds = int(abs(length).total_seconds())
+    name, size = next((unit for unit in _UNITS if seconds >= unit[1]), _UNITS[-1])
+    return f"{seconds // size} {name}"
+
+
+def ending(expires_at: datetime | None, now: datetime) -> str:
+    """How long a memory has: `for good`, `6 d left`, `ended`."""
+    if expires_at is None:
+        return "for good"
+    return f"{span(expires_at - now)} left" if now < expires_at else "ended"

@@ -1,0 +1,109 @@
+"""`lineal search`: memories by plain words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from lineal.app import local_call
+from lineal.clock import SystemClock
+from lineal.faces.cli.base import Command, read_settings, store_options, with_service
+from lineal.faces.cli.moments import date, ending
+from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.visible import visible_line
+from lineal.models.context import MemoryType
+from lineal.models.parse import parse
+from lineal.models.search import Hit, SearchAnswer, SearchContext
+
+__all__ = ["hits_table", "search"]
+
+SHOWN_CHARS = 400
+"""Characters of a memory in the table; `lineal show` has the rest."""
+
+
+@click.command(cls=Command)
+@click.argument("query", nargs=-1)
+@click.option("--user", help="Whose memories; else LINEAL_USER.")
+@click.option("--domain", help="Only this domain.")
+@click.option(
+    "--type", "memory_types", multiple=True, type=click.Choice([kind.value for kind in MemoryType])
+)
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option("--limit", type=int, default=10, show_default=True)
+@store_options
+def search(
+    query: tuple[str, ...],
+    user: str | None,
+    domain: str | None,
+    memory_types: tuple[str, ...],
+    tags: tuple[str, ...],
+    limit: int,
+    home: Path | None,
+    backend: str | None,
+    as_json: bool,
+) -> None:
+    """Find memories by the words of QUERY, best first; without words, the newest."""
+    settings = read_settings(home, backend)
+    request = parse(
+        SearchContext,
+        {
+            "query": " ".join(query),
+            "user_id": user,
+            "domain": domain,
+            "memory_types": memory_types,
+            "tags": tags,
+            "limit": limit,
+            "max_tokens": 100_000,
+        },
+    )
+    call = local_call(settings, "search_context")
+    answer = with_service(settings, lambda service: service.search_context(call, request))
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+    else:
+        _print(answer, SystemClock(settings.clock_offset_s).now())
+
+
+def hits_table(hits: tuple[Hit, ...], now: datetime) -> Table:
+    """One row a hit, best first."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
+    table.add_column("memory", ratio=1, overflow="fold")
+    for name in ("when", "type", "ends", "source"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("id", no_wrap=True, style="dim")
+    for hit in hits:
+        table.add_row(
+            _memory(hit),
+            date(hit.occurred_at),
+            hit.memory_type.value,
+            ending(hit.expires_at, now),
+            text(hit.source or "–"),
+            text(hit.context_id),
+        )
+    return table
+
+
+def _memory(hit: Hit) -> Text:
+    memory = Text()
+    if hit.title:
+        memory.append(visible_line(hit.title) + "\n", style="bold")
+    if hit.speaker:
+        memory.append(visible_line(hit.speaker) + ": ", style="cyan")
+    memory.append(visible_line(hit.content, SHOWN_CHARS))
+    if hit.flags:
+        memory.append(f" [hidden characters: {', '.join(hit.flags)}]", style="yellow")
+    return memory
+
+
+def _print(answer: SearchAnswer, now: datetime) -> None:
+    if not answer.hits:
+        show(Text("Nothing found. Other words may help; `lineal stats` counts what is there."))
+        return
+    show(hits_table(answer.hits, now))
+    if answer.more:
+        show(Text(f"{answer.more} more; ask for them with --limit."))

@@ -1,0 +1,1 @@
+"""Where the embedded backend keeps things; each store implements ports/store.py."""

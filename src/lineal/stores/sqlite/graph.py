@@ -1,0 +1,69 @@
+"""The lineage graph as rows: who rests on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import apsw
+
+from lineal.models.changes import Scope
+from lineal.models.lineage import Direction, Edge, Relation
+from lineal.stores.sqlite.rows import edge_of, edge_values
+
+__all__ = ["EDGES_MAX", "descendants", "edges", "keep_edge"]
+
+EDGES_MAX = 10_000
+"""Most edges in one answer, as the port promises."""
+
+_INSERT = "INSERT OR IGNORE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SELECT_UP = "SELECT * FROM edge WHERE tenant = ? AND child_id = ? LIMIT ?"
+_SELECT_DOWN = "SELECT * FROM edge WHERE tenant = ? AND parent_id = ? LIMIT ?"
+_SELECT_CHILDREN = "SELECT * FROM edge WHERE tenant = ? AND parent_id = ?"
+
+
+def keep_edge(connection: apsw.Connection, tenant: str, edge: Edge) -> None:
+    connection.execute(_INSERT, edge_values(tenant, edge))
+
+
+def edges(
+    connection: apsw.Connection, scope: Scope, names: tuple[str, ...], direction: Direction
+) -> tuple[Edge, ...]:
+    """Edges at these ids, in order of child, revision, parent; at most EDGES_MAX."""
+    found = set(islice(_edges_at(connection, scope.tenant, names, direction), 2 * EDGES_MAX))
+    ordered = sorted(found, key=lambda edge: (edge.child_id, edge.revision, edge.parent_id, edge.relation))
+    return tuple(ordered[:EDGES_MAX])
+
+
+def descendants(
+    connection: apsw.Connection,
+    tenant: str,
+    root: str,
+    relations: tuple[Relation, ...],
+    most: int,
+) -> tuple[str, ...]:
+    """What rests on root: breadth first, by id within a level, without root, whatever the cycles."""
+    seen = {root: None}
+    level = [root]
+    while level and len(seen) <= most:
+        children = {c for parent in level for c in _children(connection, tenant, parent, relations)}
+        level = sorted(children - seen.keys())
+        seen.update(dict.fromkeys(level))
+    return tuple(seen)[1 : most + 1]
+
+
+def _edges_at(
+    connection: apsw.Connection, tenant: str, names: tuple[str, ...], direction: Direction
+) -> Iterator[Edge]:
+    for name in dict.fromkeys(names):
+        if direction in ("up", "both"):
+            yield from map(edge_of, connection.execute(_SELECT_UP, (tenant, name, EDGES_MAX)))
+        if direction in ("down", "both"):
+            yield from map(edge_of, connection.execute(_SELECT_DOWN, (tenant, name, EDGES_MAX)))
+
+
+def _children(
+    connection: apsw.Connection, tenant: str, parent: str, relations: tuple[Relation, ...]
+) -> Iterator[str]:
+    found = map(edge_of, connection.execute(_SELECT_CHILDREN, (tenant, parent)))
+    return (edge.child_id for edge in found if edge.relation in relations)

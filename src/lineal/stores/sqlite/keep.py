@@ -1,0 +1,187 @@
+"""Writing: a plan's changes, each kept whole. Every function runs inside a job's savepoint."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import apsw
+
+from lineal.clock import to_ms
+from lineal.errors import LinealError
+from lineal.models.changes import Changes, Scope
+from lineal.models.context import Context
+from lineal.models.user import Head, UserRow
+from lineal.stores.sqlite import fulltext, receipts
+from lineal.stores.sqlite.erase import erase_context, erase_user
+from lineal.stores.sqlite.graph import keep_edge
+from lineal.stores.sqlite.look import context_row, tombstones
+from lineal.stores.sqlite.rows import (
+    USER_COLUMNS,
+    ContextRow,
+    UserKept,
+    body_of,
+    head_values,
+    revision_digest,
+    sql,
+)
+
+__all__ = ["keep"]
+
+_INSERT_CONTEXT = (
+    "INSERT INTO context (tenant, context_id, user_id, domain, revision, memory_type, expires_at, "
+    "occurred_at, created_at, updated_at, tag_lines, content_key, context_digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_UPDATE_CONTEXT = (
+    "UPDATE context SET revision = ?, memory_type = ?, expires_at = ?, occurred_at = ?, "
+    "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, context_digest = ? "
+    "WHERE seq = ?"
+)
+_UPDATE_KEY = "UPDATE context SET content_key = ?, context_digest = ? WHERE seq = ?"
+_INSERT_REVISION = "INSERT INTO context_revision VALUES (?, ?, ?, ?, ?)"
+_SELECT_USER = sql(
+    "SELECT",
+    USER_COLUMNS,
+    "FROM user_row WHERE tenant = ? AND user_id = ? AND domain = ?",
+)
+_INSERT_USER = (
+    "INSERT INTO user_row (tenant, user_id, domain, revision, expires_at, row_digest) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
+)
+_UPDATE_USER = "UPDATE user_row SET revision = ?, expires_at = ?, row_digest = ? WHERE user_seq = ?"
+_INSERT_USER_REVISION = "INSERT INTO user_revision VALUES (?, ?, ?, ?, ?)"
+_REPLACE_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime) -> None:
+    """Keep all of it, or raise LinealError: conflict for a revision that doesn't follow."""
+    for context in changes.contexts:
+        _keep_context(connection, scope, context, changes.content_keys.get(context.context_id), now)
+    for user in changes.users:
+        _keep_user(connection, scope.tenant, user, now)
+    for edge in changes.edges:
+        keep_edge(connection, scope.tenant, edge)
+    _rekey(connection, scope, changes)
+    for head in changes.heads:
+        _keep_head(connection, scope, head)
+    for name in changes.forget:
+        _forget(connection, scope, name, now)
+    if changes.receipt is not None:
+        receipts.keep(connection, scope.tenant, changes, changes.receipt)
+
+
+def _keep_context(
+    connection: apsw.Connection,
+    scope: Scope,
+    context: Context,
+    content_key: str | None,
+    now: datetime,
+) -> None:
+    name = context.context_id
+    old = context_row(connection, scope.tenant, name)
+    _refuse_ended(connection, scope, old, name, now)
+    _follows(f"Context '{name}'", old.revision if old else 0, context.revision, context_id=name)
+    if old is None:
+        seq = _insert_context(connection, scope.tenant, context, content_key)
+    else:
+        seq = _replace_context(connection, old, context, content_key)
+    body = body_of(context)
+    check = revision_digest(scope.tenant, name, context.revision, body)
+    recorded_at = to_ms(context.updated_at)
+    connection.execute(_INSERT_REVISION, (seq, context.revision, recorded_at, body, check))
+
+
+def _insert_context(
+    connection: apsw.Connection, tenant: str, context: Context, content_key: str | None
+) -> int:
+    connection.execute(_INSERT_CONTEXT, ContextRow.made(tenant, context, content_key)[1:])
+    seq = connection.last_insert_rowid()
+    fulltext.add(connection, seq, context)
+    return seq
+
+
+def _replace_context(
+    connection: apsw.Connection, old: ContextRow, context: Context, content_key: str | None
+) -> int:
+    """The new present of a row; returns its seq, which stays."""
+    if (old.user_id, old.domain) != (context.user_id, context.domain):
+        raise LinealError.conflict(
+            f"Context '{old.context_id}' belongs to another user or domain; that never changes.",
+            context_id=old.context_id,
+        )
+    fulltext.replace(connection, old, context)
+    row = ContextRow.made(old.tenant, context, content_key or old.content_key, old.seq)
+    connection.execute(_UPDATE_CONTEXT, (*row[5:], old.seq))
+    return old.seq
+
+
+def _refuse_ended(
+    connection: apsw.Connection, scope: Scope, old: ContextRow | None, name: str, now: datetime
+) -> None:
+    tenant = Scope(tenant=scope.tenant)
+    ended = tombstones(connection, tenant, (name,), now) if old is None else not old.live(to_ms(now))
+    if ended:
+        raise LinealError.conflict(
+            f"Context '{name}' has ended; an ended memory takes no new revision.", context_id=name
+        )
+
+
+def _rekey(connection: apsw.Connection, scope: Scope, changes: Changes) -> None:
+    """Keys of contexts that have no new revision here."""
+    written = {context.context_id for context in changes.contexts}
+    for name, content_key in changes.content_keys.items():
+        row = None if name in written else context_row(connection, scope.tenant, name)
+        if row is not None:
+            new = row.rekeyed(content_key)
+            connection.execute(_UPDATE_KEY, (content_key, new.context_digest, row.seq))
+
+
+def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> None:
+    old = _kept_user(connection, tenant, user)
+    if old is not None and not old.live(to_ms(now)):
+        erase_user(connection, old)
+        old = None
+    what = f"User '{user.user_id}' in '{user.domain}'"
+    _follows(what, old.revision if old else 0, user.revision, user_id=user.user_id)
+    row = UserKept.made(tenant, user, old.user_seq if old else 0)
+    if old is None:
+        connection.execute(_INSERT_USER, row[1:])
+        row = row._replace(user_seq=connection.last_insert_rowid())
+    else:
+        connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
+    body = body_of(user)
+    bound = (row.user_seq, user.revision, to_ms(user.updated_at), body)
+    connection.execute(_INSERT_USER_REVISION, (*bound, row.digest_of(user.revision, body)))
+
+
+def _kept_user(connection: apsw.Connection, tenant: str, user: UserRow) -> UserKept | None:
+    bound = (tenant, user.user_id, user.domain)
+    values = connection.execute(_SELECT_USER, bound).fetchone()
+    return None if values is None else UserKept.checked(values)
+
+
+def _keep_head(connection: apsw.Connection, scope: Scope, head: Head) -> None:
+    if scope.user_id is None or scope.domain is None:
+        raise LinealError.invalid("scope", "A head belongs to one user in one domain; name both.")
+    connection.execute(_REPLACE_HEAD, head_values(scope, head))
+
+
+def _forget(connection: apsw.Connection, scope: Scope, name: str, now: datetime) -> None:
+    """Take one context out; an id that isn't in the scope is left alone."""
+    row = context_row(connection, scope.tenant, name)
+    if row is None or scope.user_id not in (None, row.user_id):
+        return
+    if scope.domain in (None, row.domain):
+        erase_context(connection, row, row.forgotten(to_ms(now)))
+
+
+def _follows(what: str, last: int, offered: int, **details: Any) -> None:
+    if offered != last + 1:
+        raise LinealError.conflict(
+            f"{what} is at revision {last}, so revision {offered} doesn't follow it. "
+            "Read it again and repeat the change.",
+            revision=last,
+            offered=offered,
+            **details,
+        )

@@ -1,0 +1,146 @@
+"""The store's tables, as a numbered list of migrations that each run once."""
+
+from __future__ import annotations
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION"]
+
+APPLICATION_ID = 0x6C696E65
+"""ASCII "line", in the file's header: whose file this is."""
+
+_FIRST = """
+-- Column names are unique across tables, so that no statement needs an alias.
+-- Instants are milliseconds since 1970 (clock.to_ms). Each *_digest covers its row (rows.py).
+CREATE TABLE meta (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    store_id TEXT NOT NULL,
+    made_at INTEGER NOT NULL,
+    high_at INTEGER NOT NULL,
+    ahead_at INTEGER,
+    meta_digest BLOB NOT NULL
+) STRICT;
+
+-- The present of each context; its text lives once, in context_revision.
+CREATE TABLE context (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    context_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    memory_type TEXT NOT NULL,
+    expires_at INTEGER,
+    occurred_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    tag_lines TEXT NOT NULL,
+    content_key TEXT,
+    context_digest BLOB NOT NULL,
+    UNIQUE (tenant, context_id)
+) STRICT;
+CREATE INDEX context_newest ON context (tenant, user_id, domain, seq, expires_at, memory_type);
+CREATE INDEX context_ending ON context (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX context_same ON context (tenant, user_id, domain, content_key)
+    WHERE content_key IS NOT NULL;
+
+CREATE TABLE context_revision (
+    context_seq INTEGER NOT NULL REFERENCES context (seq),
+    number INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    body_digest BLOB NOT NULL,
+    PRIMARY KEY (context_seq, number)
+) STRICT;
+
+-- rowid = context.seq. Contentless: no second copy of the text. secure-delete: a deleted row's
+-- words leave the index at once, not at some later merge.
+CREATE VIRTUAL TABLE context_text USING fts5 (
+    content, title, summary, tags, speaker,
+    content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+INSERT INTO context_text (context_text, rank) VALUES ('secure-delete', 1);
+
+CREATE TABLE edge (
+    tenant TEXT NOT NULL,
+    child_id TEXT NOT NULL,
+    child_revision INTEGER NOT NULL,
+    parent_id TEXT NOT NULL,
+    relation TEXT NOT NULL,
+    basis TEXT NOT NULL,
+    edge_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, child_id, child_revision, parent_id, relation, basis)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_parent ON edge (tenant, parent_id);
+
+CREATE TABLE user_row (
+    user_seq INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    expires_at INTEGER,
+    row_digest BLOB NOT NULL,
+    UNIQUE (tenant, user_id, domain)
+) STRICT;
+CREATE INDEX user_row_ending ON user_row (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE user_revision (
+    of_user INTEGER NOT NULL REFERENCES user_row (user_seq),
+    number INTEGER NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    body_digest BLOB NOT NULL,
+    PRIMARY KEY (of_user, number)
+) STRICT;
+
+-- vector: 32-bit floats, little-endian.
+CREATE TABLE head (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    vector BLOB NOT NULL,
+    head_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, user_id, domain, name)
+) STRICT;
+
+CREATE TABLE receipt (
+    tenant TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    verb TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    answered_at INTEGER NOT NULL,
+    receipt_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, idempotency_key)
+) STRICT;
+CREATE INDEX receipt_answered ON receipt (answered_at);
+
+-- What a receipt's answer shows, so that it goes when that goes. subject: see receipts.py.
+CREATE TABLE receipt_subject (
+    tenant TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    PRIMARY KEY (tenant, subject, idempotency_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipt_subject_key ON receipt_subject (tenant, idempotency_key);
+
+CREATE TABLE tombstone (
+    tenant TEXT NOT NULL,
+    context_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    memory_type TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER NOT NULL,
+    tombstone_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, context_id)
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""Appended to, never edited: the number of those that ran is the file's user_version."""
+
+VERSION = len(MIGRATIONS)

@@ -1,0 +1,118 @@
+"""Finding by words: full text, filters, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import apsw
+
+from lineal.clock import to_ms
+from lineal.models.changes import Scope
+from lineal.models.context import MemoryType
+from lineal.models.search import Candidate, CandidatePage, TextQuery
+from lineal.stores.sqlite.rows import CONTEXT_COLUMNS, ContextRow, Value, sql, tag_line, wall
+
+__all__ = ["find", "match_words"]
+
+TERMS_MAX = 256
+"""Most words of one question; each costs a walk through the index."""
+
+_WEIGHTS = "bm25(context_text, 1.0, 2.0, 1.5, 2.0, 1.0)"
+"""A word in the title or among the tags says more than one in the text."""
+
+_LIVE = "(expires_at IS NULL OR expires_at > ?)"
+_MATCHING = "FROM context_text JOIN context ON seq = context_text.rowid WHERE context_text MATCH ? AND"
+_BEST = sql("SELECT seq,", _WEIGHTS, "AS badness", _MATCHING)
+_BEST_ORDER = "ORDER BY badness, seq DESC LIMIT ?"
+_COUNT_MATCHING = sql("SELECT count(*)", _MATCHING)
+_NEWEST = "SELECT seq, 0.0 FROM context WHERE"
+_NEWEST_ORDER = "ORDER BY seq DESC LIMIT ?"
+_COUNT_ALL = "SELECT count(*) FROM context WHERE"
+_WHOLE = sql(
+    "SELECT",
+    CONTEXT_COLUMNS,
+    ", body, body_digest FROM context JOIN context_revision "
+    "ON context_seq = seq AND number = revision WHERE seq = ?",
+)
+
+
+class _Filter(NamedTuple):
+    condition: str
+    values: tuple[Value, ...]
+
+
+def find(
+    connection: apsw.Connection, scope: Scope, query: TextQuery, now: datetime
+) -> CandidatePage:
+    """Live contexts that match any of the words, best first; newest first without words."""
+    passing = _filter(scope, query, to_ms(now))
+    if query.terms:
+        words = match_words(query.terms)
+        found = _rows(connection, _BEST, _BEST_ORDER, passing, (words,), query.limit)
+        matched = _count(connection, _COUNT_MATCHING, passing, (words,), len(found), query.limit)
+    else:
+        found = _rows(connection, _NEWEST, _NEWEST_ORDER, passing, (), query.limit)
+        matched = _count(connection, _COUNT_ALL, passing, (), len(found), query.limit)
+    candidates = tuple(_candidate(connection, seq, badness) for seq, badness in found)
+    return CandidatePage(candidates=candidates, matched=matched)
+
+
+def match_words(terms: tuple[str, ...]) -> str:
+    """An FTS5 expression in which every term is plain text: any of them may match."""
+    distinct = list(dict.fromkeys(terms))[:TERMS_MAX]
+    return " OR ".join('"' + term.replace("\0", " ").replace('"', '""') + '"' for term in distinct)
+
+
+def _filter(scope: Scope, query: TextQuery, now_ms: int) -> _Filter:
+    condition, values = wall(scope)
+    parts = [condition, _LIVE]
+    if query.memory_types:
+        parts.append("memory_type IN (?, ?, ?, ?)")
+    parts += ["instr(tag_lines, ?) > 0"] * len(query.tags)
+    bound = (*values, now_ms, *_padded(query.memory_types), *map(tag_line, query.tags))
+    return _Filter(" AND ".join(parts), bound)
+
+
+def _padded(memory_types: tuple[MemoryType, ...]) -> tuple[Value, ...]:
+    """All four places filled, so that one prepared statement serves any choice of types."""
+    if not memory_types:
+        return ()
+    distinct = list(dict.fromkeys(kind.value for kind in memory_types))
+    return tuple(distinct + distinct[:1] * (len(MemoryType) - len(distinct)))
+
+
+def _rows(
+    connection: apsw.Connection,
+    select: str,
+    order: str,
+    passing: _Filter,
+    words: tuple[str, ...],
+    limit: int,
+) -> list[tuple[int, float]]:
+    """(seq, badness) of the first `limit`."""
+    statement = sql(select, passing.condition, order)
+    return connection.execute(statement, (*words, *passing.values, limit)).fetchall()
+
+
+def _count(
+    connection: apsw.Connection,
+    select: str,
+    passing: _Filter,
+    words: tuple[str, ...],
+    found: int,
+    limit: int,
+) -> int:
+    """How many match in all; nothing to count when the page isn't full."""
+    if found < limit:
+        return found
+    statement = sql(select, passing.condition)
+    count: int = connection.execute(statement, (*words, *passing.values)).get
+    return count
+
+
+def _candidate(connection: apsw.Connection, seq: int, badness: float) -> Candidate:
+    values = connection.execute(_WHOLE, (seq,)).fetchone()
+    row = ContextRow.checked(values[:-2])
+    context = row.context(row.revision, *values[-2:])
+    return Candidate(context=context, text_score=-badness if badness else 0.0)

@@ -1,0 +1,337 @@
+"""A backend in memory that records its calls and fails on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from lineal.clock import Clock, SystemClock
+from lineal.errors import Capability, LinealError, Unsupported
+from lineal.ids import Ids, RandomIds
+from lineal.models.base import Model
+from lineal.models.changes import (
+    Changes,
+    Decide,
+    Life,
+    Plan,
+    Reads,
+    Receipt,
+    Snapshot,
+    Stamp,
+    StoreStats,
+    SweepReport,
+    VerifyReport,
+)
+from lineal.models.context import (
+    AppendAnswer,
+    AppendContext,
+    Context,
+    ContextAnswer,
+    ForgetAnswer,
+    ForgetContext,
+    GetContext,
+    UpdateContext,
+)
+from lineal.models.lineage import Direction, Edge, Trace, TraceLineage
+from lineal.models.schema import Schema
+from lineal.models.search import SearchAnswer, SearchContext, TextQuery
+from lineal.models.user import (
+    GetUser,
+    UpsertUser,
+    UserAnswer,
+)
+from lineal.policy.ranking import hit_of, terms_of
+from lineal.ports.backend import Support
+from lineal.ports.schemas import Schemas
+from lineal.ports.store import Progress
+from lineal.stores.memory import MemoryStore
+from lineal.testing import fake_rows as rows
+from lineal.testing.faults import Gate
+
+__all__ = ["FakeBackend", "RecordedCall"]
+
+A = TypeVar("A", bound=Model)
+Write = AppendContext | UpsertUser | UpdateContext | ForgetContext
+
+_REFUSABLE: dict[str, Capability] = {
+    "upsert_user": Capability.USERS,
+    "get_user": Capability.USERS,
+    "update_context": Capability.UPDATE,
+    "search_context": Capability.SEARCH,
+    "get_context": Capability.GET,
+    "forget_context": Capability.FORGET,
+    "trace_lineage": Capability.LINEAGE,
+    "history": Capability.HISTORY,
+    "schema": Capability.SCHEMAS,
+    "sweep": Capability.MAINTENANCE,
+    "stats": Capability.MAINTENANCE,
+    "verify": Capability.MAINTENANCE,
+    "backup": Capability.MAINTENANCE,
+}
+
+
+class RecordedCall(NamedTuple):
+    """One call as it arrived. arguments: what followed the stamp, in order."""
+
+    verb: str
+    stamp: Stamp | None
+    arguments: tuple[Any, ...]
+
+
+class FakeBackend:
+    """The Backend port over a MemoryStore, without extraction, embedding or ranking.
+
+    refused: capabilities to refuse. Without schemas every field of a user goes to extras.
+    calls: every call, refused and failed ones too, in order of arrival.
+    """
+
+    name = "fake"
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        schemas: Schemas | None = None,
+        refused: Iterable[Capability] = (),
+    ) -> None:
+        self._store = MemoryStore(clock=clock or SystemClock())
+        self._ids = ids or RandomIds()
+        self._schemas = schemas
+        self._refused = frozenset(refused)
+        self._next_error: LinealError | None = None
+        self._errors: dict[str, LinealError] = {}
+        self._gates: dict[str, Gate] = {}
+        self.calls: list[RecordedCall] = []
+
+    @property
+    def capabilities(self) -> Mapping[Capability, Support]:
+        return {c: "refused" if c in self._refused else "native" for c in Capability}
+
+    def fail_next(self, error: LinealError) -> None:
+        """The next call raises `error`, whatever its verb."""
+        self._next_error = error
+
+    def fail_when(self, verb: str, error: LinealError | None) -> None:
+        """Each call of `verb` raises `error`, until None is given."""
+        self._errors.pop(verb, None)
+        if error is not None:
+            self._errors[verb] = error
+
+    def hold(self, verb: str) -> Gate:
+        """Calls of `verb` wait at the returned gate, before they do anything, until it is open."""
+        return self._gates.setdefault(verb, Gate())
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def append_context(
+        self, stamp: Stamp, request: AppendContext, life: Life
+    ) -> AppendAnswer:
+        await self._called("append_context", stamp, request, life)
+        context_id = self._ids.context()
+
+        def decide(seen: Snapshot) -> Plan[AppendAnswer]:
+            user = seen.user or (rows.provisioned(stamp, seen.now) if stamp.provision else None)
+            if user is None:
+                raise LinealError.not_found(
+                    f"User '{stamp.scope.user_id}' has no row in domain '{stamp.scope.domain}'. "
+                    "Call upsert_user first."
+                )
+            context = rows.new_context(context_id, stamp, request, life, seen.now)
+            changes = Changes(
+                contexts=(context,),
+                users=() if seen.user else (user,),
+                edges=rows.edges(context, stamp, request.lineage),
+            )
+            return Plan(changes, rows.append_answer(context))
+
+        return await self._write(stamp, request, AppendAnswer, Reads(user=True), decide)
+
+    async def upsert_user(self, stamp: Stamp, request: UpsertUser, life: Life) -> UserAnswer:
+        await self._called("upsert_user", stamp, request, life)
+        schema = self._schema(stamp.scope.domain or "")
+
+        def decide(seen: Snapshot) -> Plan[UserAnswer]:
+            row = rows.upserted(seen, stamp, request, life, schema)
+            return Plan(Changes(users=(row,)), UserAnswer.of(row))
+
+        return await self._write(stamp, request, UserAnswer, Reads(user=True), decide)
+
+    async def update_context(
+        self, stamp: Stamp, request: UpdateContext, life: Life
+    ) -> ContextAnswer:
+        await self._called("update_context", stamp, request, life)
+
+        def decide(seen: Snapshot) -> Plan[ContextAnswer]:
+            context = rows.updated(
+                rows.found(seen, request.context_id), stamp, request, life, seen.now
+            )
+            changes = Changes(
+                contexts=(context,), edges=rows.edges(context, stamp, context.lineage.declared)
+            )
+            return Plan(changes, ContextAnswer.of(context))
+
+        reads = Reads(context_ids=(request.context_id,))
+        return await self._write(stamp, request, ContextAnswer, reads, decide)
+
+    async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
+        await self._called("search_context", stamp, request)
+        terms = terms_of(request.query)
+        if request.query.strip() and not terms:
+            return SearchAnswer(hits=(), more=0)
+        query = TextQuery(
+            terms=terms,
+            memory_types=request.memory_types,
+            tags=request.tags,
+            limit=request.limit,
+        )
+        page = await self._store.find(stamp.scope, query)
+        hits = tuple(hit_of(found.context, found.text_score) for found in page.candidates)
+        return SearchAnswer(hits=hits, more=page.matched - len(hits))
+
+    async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
+        await self._called("get_context", stamp, request)
+        revisions = await self._store.history(stamp.scope, request.context_id)
+        asked = request.revision or len(revisions)
+        if not 1 <= asked <= len(revisions):
+            raise rows.missing(request.context_id)
+        return ContextAnswer.of(revisions[asked - 1])
+
+    async def get_user(self, stamp: Stamp, request: GetUser) -> UserAnswer:
+        await self._called("get_user", stamp, request)
+        seen = await self._store.read(stamp.scope, Reads(user=True))
+        if seen.user is None:
+            raise LinealError.not_found(
+                f"User '{stamp.scope.user_id}' has no row in domain '{stamp.scope.domain}'."
+            )
+        return UserAnswer.of(seen.user, provenance=request.provenance)
+
+    async def forget_context(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
+        await self._called("forget_context", stamp, request)
+        root = request.context_id
+        below = await self._store.read(stamp.scope, Reads(descendants_of=root))
+        asked = (root, *below.descendants) if request.cascade else (root,)
+
+        def decide(seen: Snapshot) -> Plan[ForgetAnswer]:
+            rows.found(seen, root)
+            gone = tuple(name for name in asked if name in seen.contexts)
+            answer = ForgetAnswer(
+                context_id=root, dry_run=request.dry_run, forgotten=gone, count=len(gone)
+            )
+            return Plan(Changes(forget=() if request.dry_run else gone), answer)
+
+        return await self._write(stamp, request, ForgetAnswer, Reads(context_ids=asked), decide)
+
+    async def trace_lineage(self, stamp: Stamp, request: TraceLineage) -> Trace:
+        await self._called("trace_lineage", stamp, request)
+        root = request.context_id
+        depths, edges = {root: 0}, dict[Edge, None]()
+        for direction in _ways(request.direction):
+            level: tuple[str, ...] = (root,)
+            for depth in range(1, request.depth + 1):
+                found = await self._store.edges(stamp.scope, level, direction)
+                edges.update(dict.fromkeys(found))
+                ends = {e.parent_id if direction == "up" else e.child_id: None for e in found}
+                level = tuple(end for end in ends if end not in depths)
+                depths.update(dict.fromkeys(level, depth))
+        seen = await self._store.read(stamp.scope, Reads(context_ids=tuple(depths)))
+        if root not in seen.contexts and root not in seen.tombstones:
+            raise rows.missing(root)
+        return Trace(
+            root=root,
+            direction=request.direction,
+            depth=request.depth,
+            nodes=tuple(rows.node(seen, name, depth) for name, depth in depths.items()),
+            edges=tuple(edges),
+        )
+
+    async def history(self, stamp: Stamp, context_id: str) -> tuple[Context, ...]:
+        await self._called("history", stamp, context_id)
+        revisions = await self._store.history(stamp.scope, context_id)
+        if not revisions:
+            raise rows.missing(context_id)
+        return revisions
+
+    async def schema(self, domain: str) -> Schema:
+        await self._called("schema", None, domain)
+        return self._schema(domain)
+
+    async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
+        await self._called("sweep", None, accept_clock)
+        return await self._store.sweep(accept_clock=accept_clock)
+
+    async def stats(self, stamp: Stamp) -> StoreStats:
+        await self._called("stats", stamp)
+        return await self._store.stats(stamp.scope)
+
+    async def verify(self, progress: Progress | None = None) -> VerifyReport:
+        await self._called("verify", None)
+        return await self._store.verify(progress)
+
+    async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        await self._called("backup", None, target)
+        return await self._store.backup(target, progress)
+
+    def _schema(self, domain: str) -> Schema:
+        return self._schemas.get(domain) if self._schemas else Schema(domain=domain, version=0)
+
+    async def _called(self, verb: str, stamp: Stamp | None, *arguments: Any) -> None:
+        self.calls.append(RecordedCall(verb, stamp, arguments))
+        if verb in self._gates:
+            await self._gates[verb].pass_through()
+        capability = _REFUSABLE.get(verb)
+        if capability in self._refused:
+            raise Unsupported(capability, self.name)
+        error, self._next_error = self._next_error or self._errors.get(verb), None
+        if error is not None:
+            raise error
+
+    async def _write(
+        self, stamp: Stamp, request: Write, answers: type[A], reads: Reads, decide: Decide[A]
+    ) -> A:
+        """The decision, made once per idempotency key."""
+        key = request.idempotency_key
+        if key is None:
+            return await self._store.commit(stamp.scope, reads, decide)
+        words = f"{type(request).__name__} {stamp.scope} {request.model_dump_json()}"
+        request_hash = hashlib.sha256(words.encode()).hexdigest()
+
+        def once(seen: Snapshot) -> Plan[A]:
+            if seen.receipt is not None:
+                return Plan(
+                    Changes(), answers.model_validate_json(_again(seen.receipt, request_hash))
+                )
+            changes, answer = decide(seen)
+            receipt = Receipt(
+                key=key,
+                verb=stamp.evidence.tool,
+                request_hash=request_hash,
+                answer=answer.model_dump_json(),
+                recorded_at=seen.now,
+            )
+            return Plan(changes.model_copy(update={"receipt": receipt}), answer)
+
+        return await self._store.commit(
+            stamp.scope, reads.model_copy(update={"receipt": key}), once
+        )
+
+
+def _ways(direction: Direction) -> tuple[Direction, ...]:
+    return ("up", "down") if direction == "both" else (direction,)
+
+
+def _again(receipt: Receipt, request_hash: str) -> str:
+    """The answer already given. Raises conflict when the key stood for another request."""
+    if receipt.request_hash != request_hash:
+        raise LinealError.conflict(
+            f"The idempotency key '{receipt.key}' was used for another request; "
+            "send a new key with a new request.",
+            idempotency_key=receipt.key,
+        )
+    return receipt.answer

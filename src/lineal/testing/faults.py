@@ -1,0 +1,147 @@
+"""Faults to inject: a store that fails at a chosen commit, gates, and signals for servers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import anyio
+
+from lineal.errors import LinealError
+from lineal.models.changes import (
+    Decide,
+    Reads,
+    Scope,
+    Snapshot,
+    StoreStats,
+    SweepReport,
+    Tombstone,
+    VerifyReport,
+)
+from lineal.models.context import Context
+from lineal.models.lineage import Direction, Edge
+from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.user import Head
+from lineal.ports.store import Progress, Store
+
+__all__ = ["FailingStore", "Fault", "Gate", "kill_hard", "resume", "stop"]
+
+Answer = TypeVar("Answer")
+
+
+class Gate:
+    """A place where a call waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self._reached = anyio.Event()
+        self._opened = anyio.Event()
+
+    async def reached(self) -> None:
+        """Wait until a call stands at the gate."""
+        await self._reached.wait()
+
+    def open(self) -> None:
+        """Let every call through, waiting and later ones."""
+        self._opened.set()
+
+    async def pass_through(self) -> None:
+        """What the call does: stand at the gate until it is open."""
+        self._reached.set()
+        await self._opened.wait()
+
+
+class Fault(NamedTuple):
+    """Raise `error` around the commit-th commit, counted from 1.
+
+    before: nothing was kept. after: everything was kept and the caller doesn't know it, as when a
+    connection breaks between COMMIT and its reply.
+    """
+
+    commit: int
+    when: Literal["before", "after"]
+    error: LinealError
+
+
+class FailingStore:
+    """Any store, with faults planned around its commits. commits: how many were asked for."""
+
+    def __init__(self, store: Store, *plan: Fault) -> None:
+        self._store = store
+        self._plan = {(fault.commit, fault.when): fault.error for fault in plan}
+        self.commits = 0
+
+    @property
+    def read_only(self) -> bool:
+        return self._store.read_only
+
+    async def open(self) -> None:
+        await self._store.open()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+    async def commit(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        self.commits += 1
+        number = self.commits
+        self._fail(number, "before")
+        answer = await self._store.commit(scope, reads, decide)
+        self._fail(number, "after")
+        return answer
+
+    async def read(self, scope: Scope, reads: Reads) -> Snapshot:
+        return await self._store.read(scope, reads)
+
+    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+        return await self._store.find(scope, query)
+
+    async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
+        return await self._store.history(scope, context_id)
+
+    async def edges(
+        self, scope: Scope, context_ids: tuple[str, ...], direction: Direction
+    ) -> tuple[Edge, ...]:
+        return await self._store.edges(scope, context_ids, direction)
+
+    async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
+        return await self._store.tombstones(scope, context_ids)
+
+    async def head(self, scope: Scope, name: str) -> Head | None:
+        return await self._store.head(scope, name)
+
+    async def user_history(self, scope: Scope) -> tuple[str, ...]:
+        return await self._store.user_history(scope)
+
+    async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
+        return await self._store.sweep(limit=limit, accept_clock=accept_clock)
+
+    async def stats(self, scope: Scope) -> StoreStats:
+        return await self._store.stats(scope)
+
+    async def verify(self, progress: Progress | None = None) -> VerifyReport:
+        return await self._store.verify(progress)
+
+    async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        return await self._store.backup(target, progress)
+
+    def _fail(self, commit: int, when: Literal["before", "after"]) -> None:
+        error = self._plan.get((commit, when))
+        if error is not None:
+            raise error
+
+
+def kill_hard(process: subprocess.Popen[bytes], timeout_s: float = 10.0) -> int:
+    """End a process without a chance to tidy up (SIGKILL) and wait for it; returns its code."""
+    process.kill()
+    return process.wait(timeout_s)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Freeze a process where it stands, locks and all (SIGSTOP; POSIX only)."""
+    process.send_signal(signal.SIGSTOP)
+
+
+def resume(process: subprocess.Popen[bytes]) -> None:
+    """Let a frozen process go on (SIGCONT)."""
+    process.send_signal(signal.SIGCONT)

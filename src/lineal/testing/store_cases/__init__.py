@@ -1,0 +1,1 @@
+"""What a store promises, by theme; store_suite.py joins them."""
