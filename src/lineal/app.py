@@ -32,7 +32,7 @@ from lineal.settings import Settings
 
 if TYPE_CHECKING:
     from lineal.faces.mcp.access import OneClient
-    from lineal.faces.mcp.wire import Wire
+    from lineal.faces.mcp.front import Front
 
 __all__ = ["backend_of", "local_call", "open_service", "run_stdio", "store_path"]
 
@@ -135,8 +135,8 @@ def local_call(settings: Settings, tool: str) -> Call:
     return Call(tenant=settings.tenant, evidence=evidence)
 
 
-def run_stdio(wire: Wire, *, read_only: bool = False) -> int:
-    """Serve MCP on the wire until the client leaves; the exit status.
+def run_stdio(front: Front, *, read_only: bool = False) -> int:
+    """Serve MCP behind the front until the client leaves; the exit status.
 
     A store that can't be opened is said on stderr and to each call; the lists go on being
     answered, so that the client shows what is wrong instead of nothing.
@@ -151,11 +151,11 @@ def run_stdio(wire: Wire, *, read_only: bool = False) -> int:
         level=settings.log_level.upper(),
         format="lineal %(levelname)s %(name)s: %(message)s",
     )
-    anyio.run(_serve, settings, wire, read_only)
+    anyio.run(_serve, settings, front, read_only)
     return 0
 
 
-async def _serve(settings: Settings, wire: Wire, read_only: bool) -> None:
+async def _serve(settings: Settings, front: Front, read_only: bool) -> None:
     from lineal.faces.mcp.access import OneClient
     from lineal.faces.mcp.serve import serve_stdio
     from lineal.faces.mcp.server import build_server
@@ -175,7 +175,7 @@ async def _serve(settings: Settings, wire: Wire, read_only: bool) -> None:
             tasks.start_soon(access.warm_up)
             if settings.sweep_interval_s and not read_only:
                 tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
-            await serve_stdio(build_server(access, read_only=read_only), wire)
+            await serve_stdio(build_server(access, read_only=read_only), front)
             tasks.cancel_scope.cancel()
 
 

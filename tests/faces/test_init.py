@@ -81,9 +81,7 @@ def test_the_command_is_an_absolute_path_that_runs_without_a_shell_or_a_path(
 
 
 @pytest.mark.parametrize(("client", "file", "key"), CLIENTS)
-def test_the_same_again_changes_not_a_byte(
-    project: Path, client: str, file: str, key: str
-) -> None:
+def test_the_same_again_changes_not_a_byte(project: Path, client: str, file: str, key: str) -> None:
     init(client)
     before = (project / file).read_bytes()
     again = init(client, "--json")
@@ -94,7 +92,10 @@ def test_the_same_again_changes_not_a_byte(
 
 def test_other_entries_keys_their_order_and_the_indent_stay(project: Path) -> None:
     path = project / ".mcp.json"
-    kept = '{\n\t"zeta": [1.5, "ü", "\\ud83d"],\n\t"mcpServers": {\n\t\t"other": {"url": "x"}\n\t}\n}\n'
+    kept = (
+        '{\n\t"zeta": [1.5, "ü", "\\ud83d"],\n'
+        '\t"mcpServers": {\n\t\t"other": {"url": "x"}\n\t}\n}\n'
+    )
     path.write_text(kept)
     path.chmod(0o640)
     assert init("claude-code").exit_code == 0

@@ -23,9 +23,17 @@ _KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", dict:
 
 def parse(model: type[M], arguments: Mapping[str, Any]) -> M:
     """The request in these arguments. Raises LinealError invalid_request for the first wrong one,
-    naming the field, what was sent and what is taken; `details.errors` counts all."""
+    naming the field, what was sent and what is taken; `details.errors` counts all.
+
+    null is the same as not sent (N19), save for ttl_seconds, where it asks for a default (N13).
+    """
+    sent = {
+        name: value
+        for name, value in arguments.items()
+        if value is not None or name == "ttl_seconds" or name not in model.model_fields
+    }
     try:
-        return model.model_validate(arguments)
+        return model.model_validate(sent)
     except ValidationError as failure:
         errors = failure.errors(include_url=False)
         raise _invalid(errors[0], len(errors), model) from None

@@ -53,7 +53,9 @@ _BRACKETS_MAX = 100  # the SDK's parser refuses depth 200; fewer brackets can't 
 _SAFE_INTEGER = 2**53  # beyond it parsers disagree
 
 _OPENING_QUIET_S = 0.05  # silence after which a client is taken to be busy elsewhere
-_LISTED_QUIET_S = 0.003  # the same once it has its tools, or waits for something only the SDK can say
+_LISTED_QUIET_S = (
+    0.003  # the same once it has its tools, or waits for something only the SDK can say
+)
 _LISTED_PATIENCE_S = 0.05  # an endless talker can't put the import off for longer
 _IMPORT_SWITCH_S = 0.0005  # the reader gets its turn 10 times sooner than by default
 
@@ -94,7 +96,10 @@ _CAPABILITIES: Any = (
         ),
     },
 )
-_INITIALIZE = ({"protocolVersion": str, "capabilities": _CAPABILITIES, "clientInfo": _CLIENT_INFO}, {})
+_INITIALIZE = (
+    {"protocolVersion": str, "capabilities": _CAPABILITIES, "clientInfo": _CLIENT_INFO},
+    {},
+)
 _ENVELOPE = (
     {_VERSION_KEY: str, _RESERVED + "clientCapabilities": _CAPABILITIES},
     {_RESERVED + "clientInfo": _CLIENT_INFO},
@@ -209,7 +214,8 @@ def _is_plain_meta(params: dict[str, Any]) -> bool:
         return True
     meta = params["_meta"]
     return type(meta) is dict and all(
-        _is_id(value) if key == "progressToken" else _is_plain_key(key) for key, value in meta.items()
+        _is_id(value) if key == "progressToken" else _is_plain_key(key)
+        for key, value in meta.items()
     )
 
 
@@ -335,7 +341,9 @@ class Front:
         The import that follows holds the interpreter, and would keep answers waiting for it.
         """
         deadline_s = None
-        while self._stirred.acquire(timeout=_OPENING_QUIET_S if deadline_s is None else _LISTED_QUIET_S):
+        while self._stirred.acquire(
+            timeout=_OPENING_QUIET_S if deadline_s is None else _LISTED_QUIET_S
+        ):
             if deadline_s is None and self._has_lists():
                 deadline_s = monotonic() + _LISTED_PATIENCE_S
             if deadline_s is not None and monotonic() > deadline_s:
@@ -408,7 +416,9 @@ def run(*, read_only: bool = False, opening: Opening | None = None) -> int:
     try:
         stdin, stdout = _claim_stdin(), _claim_stdout()
     except OSError as error:
-        sys.stderr.write(f"lineal: `serve` speaks over stdin and stdout, and one is closed: {error}\n")
+        sys.stderr.write(
+            f"lineal: `serve` speaks over stdin and stdout, and one is closed: {error}\n"
+        )
         return 1
     front = Front(opening or _opening(read_only=read_only), stdin, stdout)
     start_new_thread(front.read, ())

@@ -29,6 +29,10 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from pydantic_core import to_json
 
 from lineal import __version__
+from lineal.errors import LinealError
+from lineal.faces.mcp.access import OneClient
+from lineal.faces.mcp.server import build_server
+from lineal.service import Service
 
 __all__ = ["build", "main", "render"]
 
@@ -46,11 +50,15 @@ _UNKNOWN_VERSION = "unknown"
 
 async def build() -> str:
     """The text of snapshot.json, from the servers that `lineal serve` runs."""
-    from lineal.faces.mcp.server import build_server
-
+    access = OneClient(_nowhere)
     return await render(
-        read_write=build_server(None, read_only=False), read_only=build_server(None, read_only=True)
+        read_write=build_server(access, read_only=False),
+        read_only=build_server(access, read_only=True),
     )
+
+
+async def _nowhere() -> Service:
+    raise LinealError.unavailable("a snapshot is made without a store", retryable=False)
 
 
 async def render(**modes: Server[Any]) -> str:

@@ -241,7 +241,11 @@ def _refusal(line: bytes) -> JSONRPCError:
         return _error(None, PARSE_ERROR, f"Parse error: {error}")
     request_id = value.get("id") if isinstance(value, dict) else None
     # The id of a broken response is one of ours, not the client's.
-    if isinstance(request_id, bool) or not isinstance(request_id, int | str) or "method" not in value:
+    if (
+        isinstance(request_id, bool)
+        or not isinstance(request_id, int | str)
+        or "method" not in value
+    ):
         request_id = None
     return _error(request_id, INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message")
 

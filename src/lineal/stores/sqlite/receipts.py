@@ -75,8 +75,8 @@ def _subjects(
     yield from (of_user(user.user_id, user.domain) for user in changes.users)
     names = {context.context_id for context in changes.contexts}
     yield from map(of_context, names)
-    said = {text for text in _strings(json.loads(receipt.answer)) if len(text) <= _NAME_MAX}
-    for name in said - names:
+    said = set(_strings(json.loads(receipt.answer)))
+    for name in {text for text in said - names if len(text) <= _NAME_MAX}:
         if connection.execute(_KNOWN, (tenant, name)).fetchone() is not None:
             yield of_context(name)
 

@@ -36,7 +36,7 @@ BATCH_S = 0.05
 IDLE_S = 2.0
 """After so long without a write the log is folded into the database and emptied."""
 
-ERASED_RETRY_S = 0.1
+ERASED_RETRY_S = 1.0
 """How soon emptying the log is tried again while it still holds what was erased."""
 
 
@@ -70,12 +70,12 @@ WriteJob = Job[Transaction, Any]
 class _Batch:
     """The jobs of one transaction, and what becomes of each: a result or an error."""
 
-    outcomes: list[tuple[WriteJob, Any, BaseException | None]] = field(default_factory=list)
+    outcomes: list[tuple[WriteJob, Any, Exception | None]] = field(default_factory=list)
 
-    def add(self, job: WriteJob, result: Any = None, error: BaseException | None = None) -> None:
+    def add(self, job: WriteJob, result: Any = None, error: Exception | None = None) -> None:
         self.outcomes.append((job, result, error))
 
-    def fail(self, error: LinealError) -> None:
+    def fail(self, error: Exception) -> None:
         """None of it was kept, or nobody knows: each job that had succeeded has failed too."""
         self.outcomes = [(job, None, own or error) for job, _, own in self.outcomes]
 
@@ -149,17 +149,16 @@ class Writer:
                 self._transact(first, batch)
                 if self._erased:
                     self._truncate()
-        except (apsw.BusyError, apsw.LockedError):
-            return False
-        except (apsw.Error, OSError, LinealError) as error:
+        except Exception as error:  # the thread's rim: no caller may be left waiting
+            if isinstance(error, apsw.BusyError | apsw.LockedError) and not batch.outcomes:
+                return False
             if first.claim():
-                batch.add(first)
-            batch.fail(_known(error))
+                batch.add(first, error=_known(error))
         batch.settle()
         return True
 
     def _transact(self, first: WriteJob, batch: _Batch) -> None:
-        """Raises before any job was claimed, or accounts for every job in `batch`."""
+        """Raises before any job was claimed, or accounts for every claimed one in `batch`."""
         self._files.require_same()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -169,9 +168,11 @@ class Writer:
             self._run_all(first, transaction, batch)
             if transaction.wrote:
                 self._commit(transaction, known, batch)
+        except Exception as error:
+            batch.fail(_known(error))
+            raise
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._roll_back()
 
     def _commit(self, transaction: Transaction, known: Meta, batch: _Batch) -> None:
         try:
@@ -185,6 +186,12 @@ class Writer:
             batch.fail(_from(trouble.outcome_unknown(error), error))
         else:
             self._erased = self._erased or transaction.erased
+
+    def _roll_back(self) -> None:
+        """End a transaction that isn't to be kept; one that can't even be ended isn't kept."""
+        if self._connection.in_transaction:
+            with contextlib.suppress(apsw.Error):
+                self._connection.execute("ROLLBACK")
 
     def _run_all(self, first: WriteJob, transaction: Transaction, batch: _Batch) -> None:
         """Claim and run `first` and those that wait behind it."""
@@ -225,7 +232,7 @@ class Writer:
                 self._connection.execute("ROLLBACK TO job")
                 self._connection.execute("RELEASE job")
                 return True
-        batch.fail(error if isinstance(error, LinealError) else trouble.storage_full())
+        batch.fail(error)
         return False
 
     def _empty_log(self) -> None:
@@ -233,15 +240,15 @@ class Writer:
         if self._files.wal_bytes() == 0:
             self._erased = False
             return
-        with contextlib.suppress(apsw.Error, OSError, LinealError), self._turn:
+        with contextlib.suppress(OSError, LinealError), self._turn:
             self._files.require_same()
             self._truncate()
 
     def _truncate(self) -> None:
-        """Empty the log if no reader still needs it; what was erased is then gone from it too."""
-        blocked = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if blocked is not None and blocked[0] == 0:
-            self._erased = False
+        """Empty the log unless a reader still needs it; what was erased is then gone from it too."""
+        with contextlib.suppress(apsw.Error):
+            blocked = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._erased = self._erased and (blocked is None or blocked[0] != 0)
 
 
 def _known(error: Exception) -> Exception:

@@ -1,0 +1,80 @@
+"""Taking out what has expired, in small bites."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lineal.clock import to_ms
+from lineal.models.base import rfc3339
+from lineal.models.changes import SweepReport
+from lineal.policy.expiry import ClockMark
+from lineal.stores.sqlite import receipts
+from lineal.stores.sqlite.erase import erase_context, erase_user
+from lineal.stores.sqlite.rows import CONTEXT_COLUMNS, USER_COLUMNS, ContextRow, UserKept, sql
+from lineal.stores.sqlite.writer import Transaction
+
+__all__ = ["BITE_MAX", "added", "sweep"]
+
+BITE_MAX = 100
+"""Most rows of a kind in one transaction: some 20 ms, so that writers don't wait for a sweep."""
+
+_SELECT_CONTEXTS = sql(
+    "SELECT", CONTEXT_COLUMNS, "FROM context WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+)
+_SELECT_USERS = sql(
+    "SELECT", USER_COLUMNS, "FROM user_row WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+)
+
+
+def sweep(transaction: Transaction, limit: int, *, accept_clock: bool = False) -> SweepReport:
+    """Take out at most `limit` rows of a kind, or nothing while the clock can't be believed."""
+    transaction.wrote = True  # the record of time, at least
+    wall = transaction.clock.now()
+    if accept_clock:
+        transaction.believe(ClockMark(high=wall))
+    now = transaction.now()
+    if not transaction.meta.mark.trusts(wall):
+        return SweepReport(refused=_refusal(transaction.meta.mark, wall))
+    report = SweepReport(
+        contexts=_sweep_contexts(transaction, to_ms(now), limit),
+        users=_sweep_users(transaction, to_ms(now), limit),
+        receipts=_sweep_receipts(transaction, now, limit),
+    )
+    transaction.erased = transaction.erased or report != SweepReport()
+    return report
+
+
+def added(one: SweepReport, other: SweepReport) -> SweepReport:
+    """Both together; refused if either was."""
+    return SweepReport(
+        contexts=one.contexts + other.contexts,
+        users=one.users + other.users,
+        receipts=one.receipts + other.receipts,
+        refused=one.refused or other.refused,
+    )
+
+
+def _sweep_contexts(transaction: Transaction, now_ms: int, limit: int) -> int:
+    ended = transaction.connection.execute(_SELECT_CONTEXTS, (now_ms, limit)).fetchall()
+    for row in map(ContextRow.checked, ended):
+        erase_context(transaction.connection, row, row.tombstone())
+    return len(ended)
+
+
+def _sweep_users(transaction: Transaction, now_ms: int, limit: int) -> int:
+    ended = transaction.connection.execute(_SELECT_USERS, (now_ms, limit)).fetchall()
+    for row in map(UserKept.checked, ended):
+        erase_user(transaction.connection, row)
+    return len(ended)
+
+
+def _sweep_receipts(transaction: Transaction, now: datetime, limit: int) -> int:
+    return receipts.drop_older(transaction.connection, to_ms(now - receipts.RECEIPT_LIFE), limit)
+
+
+def _refusal(mark: ClockMark, wall: datetime) -> str:
+    return (
+        f"The clock says {rfc3339(wall)}, but the store last believed {rfc3339(mark.high)}. Nothing "
+        "is taken out for good by a clock that jumped; if it is right, run "
+        "`lineal sweep --accept-clock`."
+    )

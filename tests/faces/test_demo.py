@@ -1,0 +1,76 @@
+"""`lineal demo`: the main job, played to a real server process and checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import CliRunner
+
+from lineal.demo.conversation import Conversation
+from lineal.demo.script import CONCLUSIONS, QUESTIONS
+from lineal.demo.steps import Step
+from lineal.demo.story import tell
+from lineal.faces.cli.main import cli
+
+
+class Listener:
+    """A narrator that only keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.turns: list[tuple[int, int]] = []
+
+    def progress(self, done: int, total: int) -> None:
+        self.turns.append((done, total))
+
+    def told(self, step: Step) -> None:
+        self.steps.append(step)
+
+
+def test_the_conversation_reads_like_life() -> None:
+    turns = Conversation.shipped().turns
+    assert len(turns) >= 60
+    assert len({turn.content for turn in turns}) == len(turns)
+    assert {turn.speaker for turn in turns} == {"maya", "jonas"}
+    assert len({turn.session_id for turn in turns}) > 5
+    assert [turn.occurred_at for turn in turns] == sorted(turn.occurred_at for turn in turns)
+    assert (turns[-1].occurred_at - turns[0].occurred_at).days > 20
+
+
+def test_the_script_refers_to_what_was_said() -> None:
+    names = {turn.name for turn in Conversation.shipped().turns if turn.name}
+    for conclusion in CONCLUSIONS:
+        assert names.issuperset(conclusion.derived_from)
+        names.add(conclusion.name)
+    assert all(names.issuperset(expected) for _, expected in QUESTIONS)
+
+
+def test_the_demo_keeps_every_promise() -> None:
+    result = CliRunner().invoke(cli, ["demo", "--json"])
+    told = json.loads(result.stdout)
+    assert told["broken"] == []
+    assert (result.exit_code, told["ok"], len(told["steps"])) == (0, True, 10)
+    assert not Path(told["home"]).exists()
+
+
+def test_the_demo_tells_people_a_story_and_keeps_the_store_when_asked() -> None:
+    result = CliRunner().invoke(cli, ["demo", "--keep"])
+    assert result.exit_code == 0, result.output
+    assert "promises kept" in result.stdout
+    assert "derived from ctx_" in result.stdout
+    kept = Path(result.stdout.split("The store is kept in ")[1].split(",")[0])
+    assert any(kept.iterdir())
+
+
+@pytest.mark.parametrize("said", ["no such luck", ""])
+def test_a_server_that_does_not_start_is_said_with_its_own_words(tmp_path: Path, said: str) -> None:
+    listener = Listener()
+    args = ("-c", f"import sys; sys.exit({said!r} or 1)")
+    import sys
+
+    tale = anyio.run(tell, tmp_path, sys.executable, args, listener)
+    assert len(tale.broken) == len(tale.steps) == len(listener.steps) == 1
+    assert said in tale.broken[0]
