@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import anyio
 from pydantic import SecretStr
@@ -39,6 +39,7 @@ __all__ = [
 HIDDEN = "***"
 PYTHON_MIN = (3, 11)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_VALUE = re.compile(r"=[^&]*")
 
 
 class Finding(Model):
@@ -73,8 +74,8 @@ async def engine_finding() -> Finding:
         try:
             async with open_service(settings) as service:
                 stats = await service.stats(local_call(settings, "stats"))
-        except LinealError as failure:
-            return Finding(area="versions", name="engine", ok=False, value=failure.message)
+        except (LinealError, ImportError, OSError) as failure:
+            return Finding(area="versions", name="engine", ok=False, value=str(failure))
     return Finding(area="versions", name="engine", ok=True, value=stats.engine)
 
 
@@ -93,15 +94,15 @@ def setting_values(settings: Settings) -> dict[str, Any]:
 
 
 def hidden_secrets(url: str) -> str:
-    """The URL with whoever logs in, and every value of its query, left out."""
-    try:
-        parts = urlsplit(url)
-        query = urlencode([(name, HIDDEN) for name, _ in parse_qsl(parts.query)], safe="*")
-    except ValueError:
-        return HIDDEN
-    login, at, place = parts.netloc.rpartition("@")
-    netloc = f"{HIDDEN if login else ''}{at}{place}"
-    return urlunsplit((parts.scheme, netloc, parts.path, query, "")) if parts.scheme else url
+    """The URL without whoever logs in and without any value of its query."""
+    scheme, mark, rest = url.partition("://")
+    place, asked, query = rest.partition("?")
+    if not mark:
+        return HIDDEN if "@" in url else url
+    if not place.startswith("/"):
+        login, at, host = place.rpartition("@")
+        place = f"{HIDDEN if login else ''}{at}{host}"
+    return f"{scheme}{mark}{place}{asked}{_VALUE.sub(f'={HIDDEN}', query)}"
 
 
 async def store_finding(settings: Settings) -> Finding:

@@ -9,7 +9,7 @@ __all__ = ["visible", "visible_line"]
 _LAYOUT = "\n\t"
 
 # Letters and marks that draw nothing, though Unicode doesn't class them as format characters.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2065\u3164\uffa0")
 
 _HIDING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls (ANSI escapes begin with one), bidi, zero width, tags, lone surrogates, separators."""

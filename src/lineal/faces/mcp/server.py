@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import mcp_types as types
@@ -63,13 +64,17 @@ class _Face:
     def __init__(self, access: Access, *, read_only: bool) -> None:
         self._access = access
         self._read_only = read_only
-        self._tools = listed(read_only=read_only)
         self.bus = InMemorySubscriptionBus()
 
     async def list_tools(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         return types.ListToolsResult(tools=self._tools)
+
+    @cached_property
+    def _tools(self) -> list[types.Tool]:
+        """Made when the SDK is first asked: usually the front has answered long before."""
+        return listed(read_only=self._read_only)
 
     async def call_tool(
         self, ctx: Ctx, params: types.CallToolRequestParams

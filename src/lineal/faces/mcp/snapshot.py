@@ -85,7 +85,7 @@ def _place(results: list[str], text: str) -> int:
 
 
 async def _ask(server: Server[Any], version: str, methods: Iterable[str]) -> dict[str, str]:
-    """Method → result as the SDK writes it, for each that the server answers on a new connection."""
+    """Method → result as the SDK writes it, for each that the server answers, on one connection."""
     to_server, server_reads = anyio.create_memory_object_stream[SessionMessage | Exception](1)
     server_writes, from_server = anyio.create_memory_object_stream[SessionMessage](1)
     answers = {}

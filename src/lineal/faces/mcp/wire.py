@@ -1,4 +1,4 @@
-"""Stage two's side of stdin and stdout: lines to the SDK's messages and back, nothing of the protocol.
+"""Stage two's side of stdin and stdout: lines to the SDK's messages and back, no protocol.
 
 The SDK drops a line that it can't read; here such a line is answered, and the next one works.
 """
@@ -34,13 +34,15 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from lineal.faces.mcp.front import ANSWERED, END, LINE_MAX_BYTES, TOO_LONG, Front, write_all
+from lineal.faces.mcp.front import END, LINE_MAX_BYTES, TOO_LONG, Front, write_all
+from lineal.faces.mcp.opening import ANSWERED
 
 __all__ = ["Stdin", "Stdout", "open_wire"]
 
 _DRAIN_S = 1.0  # how long requests in flight may still be answered after stdin has ended
 _EXIT_S = 1.8  # after which the process ends whatever a handler is waiting for; hosts expect 2 s
 _BOM = b"\xef\xbb\xbf"
+_CANCELLED = "notifications/cancelled"
 
 
 @asynccontextmanager
@@ -69,9 +71,8 @@ class Requests:
             # A subscription lives as long as the wire: nobody waits for its answer.
             if message.method != "subscriptions/listen":
                 self._waiting.add(message.id)
-        elif isinstance(message, JSONRPCNotification):
-            if message.method == "notifications/cancelled" and message.params is not None:
-                self._settle(message.params.get("requestId"))
+        elif isinstance(message, JSONRPCNotification) and message.method == _CANCELLED:
+            self._settle((message.params or {}).get("requestId"))
 
     def goes(self, message: JSONRPCMessage) -> bool:
         """Note what is answered; False for an answer that the client already has."""
@@ -184,7 +185,7 @@ class Stdout(_Stream):
             raise anyio.BrokenResourceError from error
 
     async def _write(self, line: bytes) -> None:
-        """At once as far as the pipe has room, the rest in a thread, so that the loop never stalls."""
+        """At once as far as the pipe has room, the rest in a thread: the loop never stalls."""
         rest = line if self._writing else self._write_at_once(line)
         if rest:
             written = self._loop.create_future()
@@ -260,7 +261,7 @@ def _error(request_id: RequestId | None, code: int, message: str) -> JSONRPCErro
 
 
 def _poll_for_writing(fd: int) -> select.poll | None:
-    """A poll of this descriptor, where the system has one; elsewhere every write takes the thread."""
+    """A poll of this descriptor; None where there is none, and then a thread does every write."""
     if sys.platform == "win32":
         return None
     poll = select.poll()
