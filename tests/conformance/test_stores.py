@@ -20,4 +20,5 @@ class TestMemoryStore(StoreSuite):
 class TestSqliteStore(StoreSuite):
     def make_store(self, clock: Clock, directory: Path) -> Store:
         sqlite = pytest.importorskip("lineal.stores.sqlite")
-        return sqlite.SqliteStore(directory / "m.db", clock=clock)
+        store: Store = sqlite.SqliteStore(directory / "m.db", clock=clock)
+        return store

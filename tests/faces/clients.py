@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -23,6 +23,7 @@ from mcp_types import (
     CallToolResult,
     Implementation,
     TextContent,
+    Tool,
 )
 
 from lineal.app import open_service
@@ -44,7 +45,7 @@ USER = "ada"
 MODES = ("auto", "legacy", "2026-07-28")
 PLACES = ("process", "subprocess")
 ME = Implementation(name="face-tests", version="7.1")
-LONG = "The pump station of Delft was repaired on 3 May because its second valve leaked. "
+LONG = "The pump station of Delft was repaired on 3 May because its second valve leaked."
 ANSWER_WITHIN_S = 20.0
 """How long a bare line may wait: a cold start on a busy machine, with room."""
 
@@ -359,19 +360,18 @@ def lines(home: Path, *options: str, environment: Mapping[str, str] | None = Non
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with pipe:
-                    pass
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def tools_json() -> str:
     """The tools as tools/list shows them, for the reviewed copy in tools.json (CHECKS 77)."""
-    shown = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in listed_all()]
-    return json.dumps(shown, indent=1, ensure_ascii=True) + "\n"
+    return json.dumps([wire_form(tool) for tool in listed(read_only=False)], indent=1) + "\n"
 
 
-def listed_all() -> list[Any]:
-    """Every tool that writes and every one that reads."""
-    return list(listed(read_only=False))
+def wire_form(tool: Tool) -> dict[str, Any]:
+    """A tool as it stands on the wire."""
+    return tool.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 assert ARGUMENTS.keys() == TOOLS.keys(), "each tool needs its arguments in clients.ARGUMENTS"

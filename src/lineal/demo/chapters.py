@@ -167,8 +167,8 @@ async def conclude(book: Book, server: Connection) -> Page:
             ),
         ),
         facts=tuple(
-            f"{said.memory_type}: {said.content} ← {len(said.derived_from)} memories, "
-            f"confidence {said.confidence:g}"
+            f"{said.memory_type}: {said.content} "
+            f"(from: {', '.join(said.derived_from)}; confidence {said.confidence:g})"
             for said in CONCLUSIONS
         ),
     )

@@ -21,7 +21,7 @@ __all__ = ["Connection", "connected"]
 TIMEOUT_S = 30.0
 """For one answer; a first start on a cold disk takes seconds."""
 
-LOG_SHOWN_CHARS = 1_000
+LOG_LINES_SHOWN = 5
 """Of what the server said on stderr before it failed: the end says why."""
 
 
@@ -33,10 +33,7 @@ class Connection:
         self._log = log
         self.tools = tuple(tools)
         self.ready_ms = ready_ms
-
-    @property
-    def protocol_version(self) -> str:
-        return self._client.protocol_version
+        self.protocol_version = client.protocol_version
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The tool's structured answer. Raises LinealError: what the server refused, or
@@ -91,7 +88,8 @@ async def connected(
 
 
 def _silence(failure: Exception, log: Path) -> LinealError:
-    said = log.read_text(encoding="utf-8", errors="replace").strip()[-LOG_SHOWN_CHARS:]
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    said = "\n".join(lines[-LOG_LINES_SHOWN:])
     return LinealError.unavailable(
         f"The server process doesn't answer ({type(failure).__name__}). "
         + (f"It said: {said}" if said else "It said nothing on stderr."),

@@ -35,15 +35,17 @@ async def tell(home: Path, command: str, args: Sequence[str], narrator: Narrator
         }
         clock = SystemClock(later.total_seconds())
         log = home / "server.log"
+        began = anyio.current_time()
         try:
             async with connected(command, args, env, log, CLIENT) as server:
                 for chapter in chapters:
-                    began = anyio.current_time()
                     try:
                         page = await chapter.happens(book, server)
                     except LinealError as failure:
                         page = _unanswered(failure)
-                    steps.append(_step(chapter, page, clock, anyio.current_time() - began))
+                    ended = anyio.current_time()
+                    steps.append(_step(chapter, page, clock, ended - began))
+                    began = ended
                     narrator.told(steps[-1])
                     if not page.answered:
                         return Tale(home=str(home), steps=tuple(steps))

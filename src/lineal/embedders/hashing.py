@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
+import zlib
 from collections.abc import Sequence
 
 __all__ = ["HashingEmbedder"]
@@ -28,9 +28,8 @@ class HashingEmbedder:
     def _vector(self, text: str) -> tuple[float, ...]:
         sums = [0.0] * self.dim
         for feature, weight in _features(text):
-            digest = hashlib.blake2b(feature.encode("utf-8"), digest_size=8).digest()
-            sign = 1.0 if digest[0] & 1 else -1.0
-            sums[int.from_bytes(digest[1:], "big") % self.dim] += sign * weight
+            code = zlib.crc32(feature.encode("utf-8", "replace"))
+            sums[code % self.dim] += weight if code & 0x8000_0000 else -weight
         length = math.sqrt(sum(value * value for value in sums))
         return tuple(value / length for value in sums) if length else tuple(sums)
 

@@ -12,6 +12,12 @@ __all__ = ["appended", "changed", "soft_text", "upserted"]
 
 Fields = Mapping[str, FieldValue]
 
+MEMBERS_MAX = 64
+"""Members a list field keeps through unions; the oldest are let go, their contexts stay."""
+
+SOFT_CHARS_MAX = 4_000
+"""Characters that a head is made of: the latest say most about a person of today."""
+
 
 def upserted(
     schema: Schema, old: Fields, incoming: Fields, *, replace_all: bool
@@ -42,7 +48,7 @@ def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldVa
     (A10; at the same instant the later received wins), lists and maxima by the merge rule."""
     rule = schema.fields[name].merge if name in schema.fields else "newest"
     if rule == "union":
-        members = list(dict.fromkeys([*_members(old.value), *_members(new.value)]))
+        members = list(dict.fromkeys([*_members(old.value), *_members(new.value)]))[-MEMBERS_MAX:]
         return old if members == old.value else new.model_copy(update={"value": members})
     if old.source is ValueSource.STATED and new.source is not ValueSource.STATED:
         return old
@@ -70,4 +76,5 @@ def soft_text(schema: Schema, fields: Fields) -> str:
 
     Extras and hard fields are never embedded (U6). "" when there is nothing soft to say."""
     soft = [name for name, spec in schema.fields.items() if spec.kind == "soft" and name in fields]
-    return "\n".join(", ".join(map(str, _members(fields[name].value))) for name in soft)
+    text = "\n".join(", ".join(map(str, _members(fields[name].value))) for name in soft)
+    return text[-SOFT_CHARS_MAX:]

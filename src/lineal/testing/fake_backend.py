@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from lineal.models.changes import (
     Plan,
     Reads,
     Receipt,
+    Scope,
     Snapshot,
     Stamp,
     StoreStats,
@@ -167,6 +168,7 @@ class FakeBackend:
         self, stamp: Stamp, request: UpdateContext, life: Life
     ) -> ContextAnswer:
         await self._called("update_context", stamp, request, life)
+        stamp = _behind_the_wall(stamp)
 
         def decide(seen: Snapshot) -> Plan[ContextAnswer]:
             context = rows.updated(
@@ -197,6 +199,7 @@ class FakeBackend:
 
     async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
         await self._called("get_context", stamp, request)
+        stamp = _behind_the_wall(stamp)
         revisions = await self._store.history(stamp.scope, request.context_id)
         asked = request.revision or len(revisions)
         if not 1 <= asked <= len(revisions):
@@ -214,6 +217,7 @@ class FakeBackend:
 
     async def forget_context(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
         await self._called("forget_context", stamp, request)
+        stamp = _behind_the_wall(stamp)
         root = request.context_id
         below = await self._store.read(stamp.scope, Reads(descendants_of=root))
         asked = (root, *below.descendants) if request.cascade else (root,)
@@ -230,6 +234,7 @@ class FakeBackend:
 
     async def trace_lineage(self, stamp: Stamp, request: TraceLineage) -> Trace:
         await self._called("trace_lineage", stamp, request)
+        stamp = _behind_the_wall(stamp)
         root = request.context_id
         depths, edges = {root: 0}, dict[Edge, None]()
         for direction in _ways(request.direction):
@@ -253,6 +258,7 @@ class FakeBackend:
 
     async def history(self, stamp: Stamp, context_id: str) -> tuple[Context, ...]:
         await self._called("history", stamp, context_id)
+        stamp = _behind_the_wall(stamp)
         revisions = await self._store.history(stamp.scope, context_id)
         if not revisions:
             raise rows.missing(context_id)
@@ -268,6 +274,7 @@ class FakeBackend:
 
     async def stats(self, stamp: Stamp) -> StoreStats:
         await self._called("stats", stamp)
+        stamp = _behind_the_wall(stamp)
         return await self._store.stats(stamp.scope)
 
     async def verify(self, progress: Progress | None = None) -> VerifyReport:
@@ -285,9 +292,9 @@ class FakeBackend:
         self.calls.append(RecordedCall(verb, stamp, arguments))
         if verb in self._gates:
             await self._gates[verb].pass_through()
-        capability = _REFUSABLE.get(verb)
-        if capability in self._refused:
-            raise Unsupported(capability, self.name)
+        for capability in _needed(verb, arguments):
+            if capability in self._refused:
+                raise Unsupported(capability, self.name)
         error, self._next_error = self._next_error or self._errors.get(verb), None
         if error is not None:
             raise error
@@ -320,6 +327,22 @@ class FakeBackend:
         return await self._store.commit(
             stamp.scope, reads.model_copy(update={"receipt": key}), once
         )
+
+
+def _needed(verb: str, arguments: Iterable[Any]) -> Iterator[Capability]:
+    """What a backend must be able to do for this call."""
+    if verb in _REFUSABLE:
+        yield _REFUSABLE[verb]
+    for argument in arguments:
+        if isinstance(argument, Life) and (argument.seconds is not None or argument.type_default):
+            yield Capability.TTL
+        if isinstance(argument, Write) and argument.idempotency_key is not None:
+            yield Capability.IDEMPOTENCY
+
+
+def _behind_the_wall(stamp: Stamp) -> Stamp:
+    """An id names a memory behind the wall, whoever's it is there."""
+    return stamp.model_copy(update={"scope": Scope(tenant=stamp.scope.tenant)})
 
 
 def _ways(direction: Direction) -> tuple[Direction, ...]:

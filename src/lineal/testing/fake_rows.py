@@ -69,9 +69,10 @@ def new_context(
 
 
 def _plain(request: AppendContext | UpdateContext) -> dict[str, Any]:
-    """The parts a context keeps as plain JSON, where they were sent."""
-    sent = request.model_dump(exclude_none=True, exclude_unset=True)
-    return {k: sent[k] for k in ("metadata", "nia_references", "edited_files") if k in sent}
+    """The parts a context keeps as plain JSON, where they were sent, as they came."""
+    names = ("metadata", "nia_references", "edited_files")
+    sent = {name for name in names if getattr(request, name) is not None}
+    return request.model_dump(mode="json", include=sent, exclude_unset=True)
 
 
 def append_answer(context: Context) -> AppendAnswer:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import click
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
@@ -36,6 +37,8 @@ def demo(keep: bool, as_json: bool) -> None:
     """
     from lineal.demo.story import tell
 
+    if not as_json:
+        show(Text("A real server process, a temporary store, nothing of yours. One moment…"))
     launch = server_launch()
     home = Path(tempfile.mkdtemp(prefix="lineal-demo-"))
     try:
@@ -75,15 +78,20 @@ class Storyteller(ExitStack):
             return
         show(Text(), Rule(Text(f"{step.title} · {step.took_ms:.0f} ms"), align="left"))
         for fact in step.facts:
-            show(Padding(text(fact), (0, 2)))
+            show(_indented(text(fact)))
         for question in step.questions:
-            show(Padding(text(f"“{question.query}”", style="bold"), (1, 2, 0, 2)))
-            show(Padding(hits_table(question.hits, step.now), (0, 2)))
+            show(Text(), _indented(text(f"“{question.query}”", style="bold")))
+            show(_indented(hits_table(question.hits, step.now)))
         if step.trace is not None:
-            show(*(Padding(tree, (1, 2)) for tree in trace_trees(step.trace, step.now)))
+            trees = trace_trees(step.trace, step.now)
+            show(Text(), *(_indented(tree) for tree in trees), Text())
         for check in step.checks:
             mark = Text("✓ ", style="green") if check.kept else Text("✗ ", style="bold red")
-            show(Padding(mark.append_text(text(check.promise, style="")), (0, 2)))
+            show(_indented(mark.append_text(text(check.promise))))
+
+
+def _indented(part: RenderableType) -> Padding:
+    return Padding(part, (0, 0, 0, 2), expand=False)
 
 
 def _end(tale: Tale, keep: bool) -> None:

@@ -100,7 +100,7 @@ def _settings_table(settings: Settings, values: dict[str, object]) -> Table:
     for name, value in values.items():
         style = "bold" if name in settings.model_fields_set else "dim"
         table.add_row(
-            Text(variable(name), style=style), text("–" if value in (None, "") else str(value))
+            Text(variable(name), style=style), text("–" if value in (None, "", []) else str(value))
         )
     return table
 

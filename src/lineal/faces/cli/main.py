@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from collections.abc import Mapping, Sequence
 
 import click
@@ -62,6 +64,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: done, 1: it failed, 2: it was called wrongly."""
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe on Windows may have no sign for what a memory holds; show its number then.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(arguments, prog_name="lineal")
     except SystemExit as end:

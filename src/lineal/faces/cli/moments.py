@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["date", "ending", "minute", "span"]
+__all__ = ["ago", "date", "ending", "minute", "span"]
 
 _UNITS = (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -20,10 +20,15 @@ def minute(at: datetime) -> str:
 
 
 def span(length: timedelta) -> str:
-    """The largest unit that fits, rounded down: 3 d, 59 min, 0 s."""
-    seconds = int(abs(length).total_seconds())
-    name, size = next((unit for unit in _UNITS if seconds >= unit[1]), _UNITS[-1])
-    return f"{seconds // size} {name}"
+    """The largest unit that all but fits, rounded: 3 d, 59 min, 0 s; 6.99 days are 7 d."""
+    seconds = abs(length).total_seconds()
+    name, size = next((unit for unit in _UNITS if seconds >= unit[1] * 0.95), _UNITS[-1])
+    return f"{round(seconds / size)} {name}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`3 d ago`, or `in 3 d` for what is said of a time to come."""
+    return f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}"
 
 
 def ending(expires_at: datetime | None, now: datetime) -> str:

@@ -6,15 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from lineal.app import local_call
 from lineal.clock import SystemClock
 from lineal.faces.cli.base import Command, read_settings, store_options, with_service
-from lineal.faces.cli.moments import date, ending
-from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.moments import ago, date, ending
+from lineal.faces.cli.output import print_json, show
 from lineal.faces.cli.visible import visible_line
 from lineal.models.context import MemoryType
 from lineal.models.parse import parse
@@ -70,21 +69,12 @@ def search(
 
 
 def hits_table(hits: tuple[Hit, ...], now: datetime) -> Table:
-    """One row a hit, best first."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True)
-    table.add_column("memory", ratio=1, overflow="fold")
-    for name in ("when", "type", "ends", "source"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("id", no_wrap=True, style="dim")
-    for hit in hits:
-        table.add_row(
-            _memory(hit),
-            date(hit.occurred_at),
-            hit.memory_type.value,
-            ending(hit.expires_at, now),
-            text(hit.source or "–"),
-            text(hit.context_id),
-        )
+    """Best first: what it says, and under it what it is; fits a terminal of any width."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, hit in enumerate(hits, 1):
+        table.add_row(str(number), _memory(hit).append("\n").append_text(_about(hit, now)))
     return table
 
 
@@ -98,6 +88,13 @@ def _memory(hit: Hit) -> Text:
     if hit.flags:
         memory.append(f" [hidden characters: {', '.join(hit.flags)}]", style="yellow")
     return memory
+
+
+def _about(hit: Hit, now: datetime) -> Text:
+    when = f"{date(hit.occurred_at)}, {ago(hit.occurred_at, now)}"
+    known = [hit.memory_type.value, when, ending(hit.expires_at, now), hit.source, *hit.tags]
+    about = Text(" · ".join(visible_line(fact) for fact in known if fact) + " · ", style="dim")
+    return about.append(visible_line(hit.context_id), style="dim cyan")
 
 
 def _print(answer: SearchAnswer, now: datetime) -> None:

@@ -26,7 +26,6 @@ _DOWN = {
     Relation.USED: "read before",
     Relation.WAS_REVISION_OF: "revised as",
 }
-_STYLES = {"live": "", "expired": "dim", "forgotten": "dim strike", "external": "italic"}
 
 
 def trace_trees(trace: Trace, now: datetime) -> Iterator[Tree]:
@@ -68,7 +67,7 @@ class _Drawing:
                 self._drawn.add(there)
                 label = self._label(there, tuple(words))
                 if again:
-                    branch.add(label.append(" (drawn above)", style="dim"))
+                    branch.add(label.append(" (drawn already)", style="dim"))
                 else:
                     open_branches.append((there, branch.add(label)))
         return tree
@@ -78,20 +77,15 @@ class _Drawing:
         if words:
             label.append(", ".join(words) + " ", style="dim")
         node = self._nodes.get(context_id)
-        style = _STYLES[node.state] if node else "italic"
-        label.append(visible_line(context_id), style=f"cyan {style}")
-        if node:
-            label.append(self._about(node))
-        return label
+        shown_id = visible_line(context_id)
+        if node is None or node.state != "live":
+            state = node.state if node else "left out"
+            return label.append(shown_id, style="cyan").append(f" {state}", style="yellow")
+        label.append(visible_line(node.label or "", LABEL_CHARS))
+        return label.append(f"\n{self._about(node)} · ", style="dim").append(shown_id, style="cyan")
 
-    def _about(self, node: TraceNode) -> Text:
-        about = Text()
-        if node.state != "live":
-            return about.append(f" {node.state}", style="yellow")
-        if node.label:
-            about.append(f" {visible_line(node.label, LABEL_CHARS)}")
+    def _about(self, node: TraceNode) -> str:
         facts = [node.memory_type, node.source]
         facts += [date(node.created_at)] if node.created_at else []
         facts += [ending(node.expires_at, self._now)]
-        known = [visible_line(fact) for fact in facts if fact]
-        return about.append(f" · {' · '.join(known)}", style="dim")
+        return " · ".join(visible_line(fact) for fact in facts if fact)

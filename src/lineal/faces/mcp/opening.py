@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["ANSWERED", "UNANSWERED", "Opening", "shipped"]
+__all__ = ["ANSWERED", "UNANSWERED", "Opening", "from_snapshot", "shipped"]
 
 UNANSWERED, ANSWERED = "unanswered", "answered"
 """What a kept line is kept as: for the SDK to serve, or to replay into it in silence."""
@@ -142,24 +142,32 @@ class Opening:
 
 
 def shipped(*, read_only: bool) -> Opening:
-    """The opening from the shipped snapshot; without one that fits, the SDK answers everything.
-
-    The first line of the file is the index, then comes one result a line (see snapshot.py).
-    """
+    """The opening from the shipped snapshot; without one that fits, the SDK answers everything."""
     path = os.path.join(os.path.dirname(__file__), "snapshot.json")
     try:
         with open(path, "rb") as file:
-            head, *results = file.read().split(b"\n")
+            return from_snapshot(file.read(), read_only=read_only)
+    except OSError:
+        return Opening({}, "")
+
+
+def from_snapshot(data: bytes, *, read_only: bool) -> Opening:
+    """The opening that a snapshot tells; an empty one if it is of another version, or cut off.
+
+    Its first line is the index, then comes one result a line (see snapshot.py).
+    """
+    try:
+        head, *results, tail, _ = data.split(b"\n")
         index, _ = _scan(head.decode() + "]}", 0)
-    except (OSError, ValueError, StopIteration):
+        if tail != b"]}" or index["lineal"] != __version__:
+            return Opening({}, "")
+        answers = {
+            version: {method: results[at].rstrip(b",") for method, at in methods.items()}
+            for version, methods in index["read_only" if read_only else "read_write"].items()
+        }
+        return Opening(answers, index["fallback"])
+    except (ValueError, StopIteration, LookupError):
         return Opening({}, "")
-    if index["lineal"] != __version__:
-        return Opening({}, "")
-    answers = {
-        version: {method: results[at].rstrip(b",") for method, at in methods.items()}
-        for version, methods in index["read_only" if read_only else "read_write"].items()
-    }
-    return Opening(answers, index["fallback"])
 
 
 def _message(line: bytes) -> dict[str, Any] | None:

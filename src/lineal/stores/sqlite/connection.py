@@ -43,8 +43,8 @@ def require_safe_library(version: str) -> None:
     if found >= newest or any(found[:2] == fix[:2] and found >= fix for fix in _FIXED[1:]):
         return
     raise LinealError.unavailable(
-        f"The SQLite library {version} has the WAL-reset bug, which can corrupt a store that several "
-        "processes share. Install a newer apsw, whose SQLite is 3.51.3 or later.",
+        f"The SQLite library {version} has the WAL-reset bug, which can corrupt a store that "
+        "several processes share. Install a newer apsw, whose SQLite is 3.51.3 or later.",
         retryable=False,
         version=version,
     )
@@ -55,7 +55,7 @@ def engine_name() -> str:
 
 
 def writer(path: Path, like: Path, durability: Durability) -> apsw.Connection:
-    """The connection that writes. A new file gets the mode of the file `like`; so do -wal and -shm."""
+    """The connection that writes. A new file and its -wal and -shm get `like`'s mode."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(f"{path.as_uri()}?modeof={quote(str(like))}", flags=flags)
     connection.set_busy_timeout(WRITER_WAIT_MS)
@@ -81,7 +81,7 @@ def reader(path: Path, *, busy_timeout_s: float, immutable: bool = False) -> aps
 
 
 def backup_target(path: Path) -> apsw.Connection:
-    """The connection that a copy is written through; the file is there already, private and empty."""
+    """What a copy is written through; the file is there already, private and empty."""
     return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
 
 

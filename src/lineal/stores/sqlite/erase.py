@@ -6,7 +6,9 @@ import apsw
 
 from lineal.models.changes import Tombstone
 from lineal.stores.sqlite import fulltext, receipts
-from lineal.stores.sqlite.rows import ContextRow, UserKept, tombstone_values
+from lineal.stores.sqlite.context_rows import ContextRow
+from lineal.stores.sqlite.rows import tombstone_values
+from lineal.stores.sqlite.user_rows import UserKept
 
 __all__ = ["erase_context", "erase_user"]
 

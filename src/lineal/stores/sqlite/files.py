@@ -17,8 +17,29 @@ MOUNTS = Path("/proc/self/mounts")
 """Linux's table of mounts; where there is none, nothing can be told and nothing is refused."""
 
 _NETWORK = frozenset(
-    "nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs 9p afs ncpfs ceph gfs2 ocfs2 glusterfs lustre beegfs "
-    "davfs virtiofs vboxsf vmhgfs".split()
+    [
+        "nfs",
+        "nfs3",
+        "nfs4",
+        "cifs",
+        "smb",
+        "smb2",
+        "smb3",
+        "smbfs",
+        "9p",
+        "afs",
+        "ncpfs",
+        "ceph",
+        "gfs2",
+        "ocfs2",
+        "glusterfs",
+        "lustre",
+        "beegfs",
+        "davfs",
+        "virtiofs",
+        "vboxsf",
+        "vmhgfs",
+    ]
 )
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
@@ -31,8 +52,8 @@ class _Identity(NamedTuple):
 class StoreFiles:
     """The database, and beside it `.queue` (whose turn it is) and `.id` (that a store was made).
 
-    The database's own files (and -wal, -shm) are looked at with stat only: opening and closing one of
-    them anywhere in this process would drop SQLite's locks on it.
+    The database's own files (and -wal, -shm) are looked at with stat only: opening and closing one
+    of them anywhere in this process would drop SQLite's locks on it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,19 +63,24 @@ class StoreFiles:
         self.wal = self._beside("-wal")
         self._identity: _Identity | None = None
 
-    def prepare(self, *, allow_network_fs: bool, mounts: Path) -> None:
-        """Make the directory if it is missing; raises LinealError for a place that isn't safe."""
+    def prepare(self, to_write: bool, *, allow_network_fs: bool, mounts: Path) -> None:
+        """Raises LinealError for a place that isn't safe; to write, makes a missing directory."""
         parent = self.path.parent
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if to_write:
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_foreign_owner(parent)
         self._refuse_links()
-        _refuse_foreign_owner(parent)
         if not allow_network_fs:
             _refuse_network(parent, mounts)
 
+    def made(self) -> bool:
+        """Whether a store was made here and its file is still there."""
+        return self.marker.exists() and self.path.exists() and self.path.stat().st_size > 0
+
     def writable(self) -> bool:
         """Whether both the file (if there is one) and its directory can be written."""
-        if not os.access(self.path.parent, os.W_OK | os.X_OK):
-            return not self.path.parent.exists()
+        if self.path.parent.exists() and not self.directory_writable():
+            return False
         return not self.path.exists() or os.access(self.path, os.W_OK)
 
     def directory_writable(self) -> bool:
@@ -146,7 +172,7 @@ def _refuse_network(parent: Path, mounts: Path) -> None:
 
 
 def network_filesystem(path: Path, table: str) -> str | None:
-    """The file system's type if `path` is on one that machines share, by /proc/self/mounts' text."""
+    """The file system's type if machines share it; table: the text of /proc/self/mounts."""
     best, kind = Path(), ""
     for line in table.splitlines():
         fields = line.split()
@@ -157,5 +183,3 @@ def network_filesystem(path: Path, table: str) -> str | None:
             best, kind = point, fields[2]
     shared = kind in _NETWORK or kind == "fuse" or kind.startswith("fuse.")
     return kind if shared else None
-
-

@@ -6,7 +6,8 @@ import apsw
 
 from lineal.models.context import Context
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.rows import ContextRow, index_text
+from lineal.stores.sqlite.context_rows import ContextRow, index_text
+from lineal.stores.sqlite.statements import one_row
 
 __all__ = ["add", "remove", "replace"]
 
@@ -18,9 +19,7 @@ _DELETE = (
     "INSERT INTO context_text (context_text, rowid, content, title, summary, tags, speaker) "
     "VALUES ('delete', ?, ?, ?, ?, ?, ?)"
 )
-_SELECT_BODY = (
-    "SELECT body, body_digest FROM context_revision WHERE context_seq = ? AND number = ?"
-)
+_SELECT_BODY = "SELECT body, body_digest FROM context_revision WHERE context_seq = ? AND number = ?"
 
 
 def add(connection: apsw.Connection, seq: int, context: Context) -> None:
@@ -43,7 +42,7 @@ def remove(connection: apsw.Connection, row: ContextRow) -> None:
 def _indexed(connection: apsw.Connection, row: ContextRow) -> tuple[str, ...]:
     """The very text that the index was given: a contentless one needs it to forget it, so a damaged
     text raises LinealError rather than leaving words behind."""
-    values = connection.execute(_SELECT_BODY, (row.seq, row.revision)).fetchone()
+    values = one_row(connection, _SELECT_BODY, row.seq, row.revision)
     if values is None:
         raise trouble.damaged(f"The memory '{row.context_id}'", context_id=row.context_id)
     return index_text(row.context(row.revision, *values))

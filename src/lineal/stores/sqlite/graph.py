@@ -10,6 +10,7 @@ import apsw
 from lineal.models.changes import Scope
 from lineal.models.lineage import Direction, Edge, Relation
 from lineal.stores.sqlite.rows import edge_of, edge_values
+from lineal.stores.sqlite.statements import all_rows
 
 __all__ = ["EDGES_MAX", "descendants", "edges", "keep_edge"]
 
@@ -31,7 +32,9 @@ def edges(
 ) -> tuple[Edge, ...]:
     """Edges at these ids, in order of child, revision, parent; at most EDGES_MAX."""
     found = set(islice(_edges_at(connection, scope.tenant, names, direction), 2 * EDGES_MAX))
-    ordered = sorted(found, key=lambda edge: (edge.child_id, edge.revision, edge.parent_id, edge.relation))
+    ordered = sorted(
+        found, key=lambda edge: (edge.child_id, edge.revision, edge.parent_id, edge.relation)
+    )
     return tuple(ordered[:EDGES_MAX])
 
 
@@ -42,7 +45,7 @@ def descendants(
     relations: tuple[Relation, ...],
     most: int,
 ) -> tuple[str, ...]:
-    """What rests on root: breadth first, by id within a level, without root, whatever the cycles."""
+    """What rests on root: breadth first, by id in a level; never root itself."""
     seen = {root: None}
     level = [root]
     while level and len(seen) <= most:
@@ -57,13 +60,13 @@ def _edges_at(
 ) -> Iterator[Edge]:
     for name in dict.fromkeys(names):
         if direction in ("up", "both"):
-            yield from map(edge_of, connection.execute(_SELECT_UP, (tenant, name, EDGES_MAX)))
+            yield from map(edge_of, all_rows(connection, _SELECT_UP, tenant, name, EDGES_MAX))
         if direction in ("down", "both"):
-            yield from map(edge_of, connection.execute(_SELECT_DOWN, (tenant, name, EDGES_MAX)))
+            yield from map(edge_of, all_rows(connection, _SELECT_DOWN, tenant, name, EDGES_MAX))
 
 
 def _children(
     connection: apsw.Connection, tenant: str, parent: str, relations: tuple[Relation, ...]
 ) -> Iterator[str]:
-    found = map(edge_of, connection.execute(_SELECT_CHILDREN, (tenant, parent)))
+    found = map(edge_of, all_rows(connection, _SELECT_CHILDREN, tenant, parent))
     return (edge.child_id for edge in found if edge.relation in relations)

@@ -13,18 +13,13 @@ from lineal.models.changes import Changes, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import fulltext, receipts
+from lineal.stores.sqlite.context_rows import ContextRow
 from lineal.stores.sqlite.erase import erase_context, erase_user
 from lineal.stores.sqlite.graph import keep_edge
 from lineal.stores.sqlite.look import context_row, tombstones
-from lineal.stores.sqlite.rows import (
-    USER_COLUMNS,
-    ContextRow,
-    UserKept,
-    body_of,
-    head_values,
-    revision_digest,
-    sql,
-)
+from lineal.stores.sqlite.rows import head_values
+from lineal.stores.sqlite.statements import one_row, sql
+from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
 __all__ = ["keep"]
 
@@ -83,28 +78,26 @@ def _keep_context(
     _refuse_ended(connection, scope, old, name, now)
     _follows(f"Context '{name}'", old.revision if old else 0, context.revision, context_id=name)
     if old is None:
-        seq = _insert_context(connection, scope.tenant, context, content_key)
+        row = _insert_context(connection, scope.tenant, context, content_key)
     else:
-        seq = _replace_context(connection, old, context, content_key)
-    body = body_of(context)
-    check = revision_digest(scope.tenant, name, context.revision, body)
-    recorded_at = to_ms(context.updated_at)
-    connection.execute(_INSERT_REVISION, (seq, context.revision, recorded_at, body, check))
+        row = _replace_context(connection, old, context, content_key)
+    connection.execute(_INSERT_REVISION, row.revision_values(context))
 
 
 def _insert_context(
     connection: apsw.Connection, tenant: str, context: Context, content_key: str | None
-) -> int:
-    connection.execute(_INSERT_CONTEXT, ContextRow.made(tenant, context, content_key)[1:])
+) -> ContextRow:
+    row = ContextRow.made(tenant, context, content_key)
+    connection.execute(_INSERT_CONTEXT, row[1:])
     seq = connection.last_insert_rowid()
     fulltext.add(connection, seq, context)
-    return seq
+    return row._replace(seq=seq)
 
 
 def _replace_context(
     connection: apsw.Connection, old: ContextRow, context: Context, content_key: str | None
-) -> int:
-    """The new present of a row; returns its seq, which stays."""
+) -> ContextRow:
+    """The new present of a row that is there."""
     if (old.user_id, old.domain) != (context.user_id, context.domain):
         raise LinealError.conflict(
             f"Context '{old.context_id}' belongs to another user or domain; that never changes.",
@@ -112,15 +105,17 @@ def _replace_context(
         )
     fulltext.replace(connection, old, context)
     row = ContextRow.made(old.tenant, context, content_key or old.content_key, old.seq)
-    connection.execute(_UPDATE_CONTEXT, (*row[5:], old.seq))
-    return old.seq
+    connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
+    return row
 
 
 def _refuse_ended(
     connection: apsw.Connection, scope: Scope, old: ContextRow | None, name: str, now: datetime
 ) -> None:
     tenant = Scope(tenant=scope.tenant)
-    ended = tombstones(connection, tenant, (name,), now) if old is None else not old.live(to_ms(now))
+    ended = (
+        tombstones(connection, tenant, (name,), now) if old is None else not old.live(to_ms(now))
+    )
     if ended:
         raise LinealError.conflict(
             f"Context '{name}' has ended; an ended memory takes no new revision.", context_id=name
@@ -150,14 +145,11 @@ def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: dat
         row = row._replace(user_seq=connection.last_insert_rowid())
     else:
         connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
-    body = body_of(user)
-    bound = (row.user_seq, user.revision, to_ms(user.updated_at), body)
-    connection.execute(_INSERT_USER_REVISION, (*bound, row.digest_of(user.revision, body)))
+    connection.execute(_INSERT_USER_REVISION, row.revision_values(user))
 
 
 def _kept_user(connection: apsw.Connection, tenant: str, user: UserRow) -> UserKept | None:
-    bound = (tenant, user.user_id, user.domain)
-    values = connection.execute(_SELECT_USER, bound).fetchone()
+    values = one_row(connection, _SELECT_USER, tenant, user.user_id, user.domain)
     return None if values is None else UserKept.checked(values)
 
 

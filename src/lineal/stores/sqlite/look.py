@@ -12,20 +12,12 @@ from lineal.clock import to_ms
 from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.digests import naming, parsed, require_digest
 from lineal.stores.sqlite.graph import descendants
-from lineal.stores.sqlite.rows import (
-    CONTEXT_COLUMNS,
-    USER_COLUMNS,
-    ContextRow,
-    UserKept,
-    head_of,
-    parsed,
-    receipt_of,
-    require_digest,
-    sql,
-    tombstone_of,
-    wall,
-)
+from lineal.stores.sqlite.rows import head_of, receipt_of, tombstone_of
+from lineal.stores.sqlite.statements import all_rows, one_row, sql, wall
+from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
 __all__ = [
     "context_row",
@@ -64,9 +56,7 @@ _SELECT_RECEIPT = "SELECT * FROM receipt WHERE tenant = ? AND idempotency_key = 
 _SELECT_TOMBSTONE = "SELECT * FROM tombstone WHERE tenant = ? AND context_id = ?"
 
 
-def snapshot(
-    connection: apsw.Connection, scope: Scope, reads: Reads, now: datetime
-) -> Snapshot:
+def snapshot(connection: apsw.Connection, scope: Scope, reads: Reads, now: datetime) -> Snapshot:
     """The named rows; what has ended shows only its tombstone."""
     contexts: dict[str, Context] = {}
     marks: dict[str, Tombstone] = {}
@@ -92,7 +82,8 @@ def present_context(
 ) -> Context | Tombstone | None:
     """The live context of that id, or the mark of one that has ended, within the scope."""
     statement = sql(_SELECT_CONTEXT, "WHERE tenant = ? AND context_id = ?")
-    values = connection.execute(statement, (to_ms(now), scope.tenant, name)).fetchone()
+    with naming(name):
+        values = one_row(connection, statement, to_ms(now), scope.tenant, name)
     if values is None:
         return _tombstone(connection, scope, name)
     row = _asked(ContextRow.checked(values[:-2]), name)
@@ -105,7 +96,8 @@ def present_context(
 
 def context_row(connection: apsw.Connection, tenant: str, name: str) -> ContextRow | None:
     """The row of that id, live or not."""
-    values = connection.execute(_SELECT_ROW, (tenant, name)).fetchone()
+    with naming(name):
+        values = one_row(connection, _SELECT_ROW, tenant, name)
     return None if values is None else _asked(ContextRow.checked(values), name)
 
 
@@ -123,8 +115,7 @@ def same_content(
         "AND content_key = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq LIMIT 1",
     )
     now_ms = to_ms(now)
-    bound = (now_ms, *inside.values, content_key, now_ms)
-    values = connection.execute(statement, bound).fetchone()
+    values = one_row(connection, statement, now_ms, *inside.values, content_key, now_ms)
     if values is None:
         return None
     row = ContextRow.checked(values[:-2])
@@ -138,7 +129,8 @@ def history(
     row = context_row(connection, scope.tenant, name)
     if row is None or not row.live(to_ms(now)) or not _within(scope, row.user_id, row.domain):
         return ()
-    found = connection.execute(_SELECT_REVISIONS, (row.seq,))
+    with naming(name):
+        found = all_rows(connection, _SELECT_REVISIONS, row.seq)
     return tuple(row.context(number, body, check) for number, body, check in found)
 
 
@@ -175,7 +167,7 @@ def user_history(connection: apsw.Connection, scope: Scope, now: datetime) -> tu
     if found is None:
         return ()
     row = found[0]
-    revisions = connection.execute(_SELECT_USER_REVISIONS, (row.user_seq,))
+    revisions = all_rows(connection, _SELECT_USER_REVISIONS, row.user_seq)
     return tuple(row.body(number, body, check) for number, body, check in revisions)
 
 
@@ -183,8 +175,8 @@ def head(connection: apsw.Connection, scope: Scope, name: str, now: datetime) ->
     """The live user's head of that name."""
     if _live_user_kept(connection, scope, now) is None:
         return None
-    bound = (scope.tenant, scope.user_id, scope.domain, name)
-    values = connection.execute(_SELECT_HEAD, bound).fetchone()
+    key = (scope.tenant, scope.user_id, scope.domain, name)
+    values = one_row(connection, _SELECT_HEAD, *key)
     return None if values is None else head_of(values)
 
 
@@ -193,8 +185,7 @@ def _live_user_kept(
 ) -> tuple[UserKept, Any, Any] | None:
     if scope.user_id is None or scope.domain is None:
         return None
-    bound = (scope.tenant, scope.user_id, scope.domain)
-    values = connection.execute(_SELECT_USER, bound).fetchone()
+    values = one_row(connection, _SELECT_USER, scope.tenant, scope.user_id, scope.domain)
     if values is None:
         return None
     row = UserKept.checked(values[:-2])
@@ -205,12 +196,12 @@ def _live_user_kept(
 def _receipt(connection: apsw.Connection, scope: Scope, key: str | None) -> Receipt | None:
     if key is None:
         return None
-    values = connection.execute(_SELECT_RECEIPT, (scope.tenant, key)).fetchone()
+    values = one_row(connection, _SELECT_RECEIPT, scope.tenant, key)
     return None if values is None else receipt_of(values)
 
 
 def _tombstone(connection: apsw.Connection, scope: Scope, name: str) -> Tombstone | None:
-    values = connection.execute(_SELECT_TOMBSTONE, (scope.tenant, name)).fetchone()
+    values = one_row(connection, _SELECT_TOMBSTONE, scope.tenant, name)
     if values is None:
         return None
     mark = tombstone_of(values)

@@ -10,7 +10,8 @@ import apsw
 from lineal.clock import Clock, from_ms, to_ms
 from lineal.policy.expiry import ClockMark, present
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.rows import Value, at_or_none, digest, ms_or_none, require_digest
+from lineal.stores.sqlite.digests import at_or_none, digest, ms_or_none, require_digest
+from lineal.stores.sqlite.statements import Value, one_row
 
 __all__ = ["Meta", "insert_meta", "present_of", "read_meta", "write_mark"]
 
@@ -31,7 +32,7 @@ class Meta(NamedTuple):
 
 
 def read_meta(connection: apsw.Connection) -> Meta:
-    row = connection.execute(_SELECT).fetchone()
+    row = one_row(connection, _SELECT)
     if row is None:
         raise trouble.damaged("The store's record of itself")
     store_id, made_at, high_at, ahead_at, found = row

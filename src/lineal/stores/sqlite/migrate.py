@@ -12,8 +12,9 @@ from lineal.errors import LinealError
 from lineal.policy.expiry import ClockMark
 from lineal.stores.sqlite.meta import Meta, insert_meta
 from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from lineal.stores.sqlite.statements import one_value
 
-__all__ = ["is_current", "migrate", "require_ours", "require_version"]
+__all__ = ["is_current", "migrate", "require_ours", "require_readable", "require_version"]
 
 
 def is_current(connection: apsw.Connection) -> bool:
@@ -46,6 +47,16 @@ def require_version(connection: apsw.Connection) -> None:
         raise _newer(version)
 
 
+def require_readable(connection: apsw.Connection) -> None:
+    """Raises LinealError for a file that would have to be migrated, by one who can't write."""
+    if require_ours(connection) != VERSION:
+        raise LinealError.unavailable(
+            "The store was made by an older lineal and must be migrated before it can be read. "
+            "Open it once with the right to write.",
+            retryable=False,
+        )
+
+
 def migrate(
     connection: apsw.Connection, clock: Clock, migrations: Sequence[str] = MIGRATIONS
 ) -> None:
@@ -69,13 +80,14 @@ def migrate(
 
 
 def _is_empty(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT count(*) FROM sqlite_schema").get == 0
+    tables: int = one_value(connection, "SELECT count(*) FROM sqlite_schema")
+    return tables == 0
 
 
 def _newer(version: int) -> LinealError:
     return LinealError.unavailable(
-        f"The store was made by a newer lineal (its version is {version}, this one knows {VERSION}). "
-        "Nothing was changed; upgrade lineal here, or stop the older one.",
+        f"The store was made by a newer lineal (its version is {version}, this one knows "
+        f"{VERSION}). Nothing was changed; upgrade lineal here, or stop the older one.",
         retryable=False,
         store_version=version,
         known_version=VERSION,

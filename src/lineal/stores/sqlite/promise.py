@@ -56,7 +56,9 @@ class Promise(Generic[Result]):
         """Raises what it failed with."""
         return self._future.result()
 
-    def _settle(self, setter: Callable[[Result], None] | Callable[[BaseException], None], value: object) -> None:
+    def _settle(
+        self, setter: Callable[[Result], None] | Callable[[BaseException], None], value: object
+    ) -> None:
         def settle() -> None:
             if not self._future.done():
                 setter(value)  # type: ignore[arg-type]

@@ -47,7 +47,7 @@ class Readers:
         self._idle = threading.Semaphore(0)
 
     async def run(self, read: Callable[[View], Result]) -> Result:
-        """The result of `read` inside one read transaction; a cancelled caller just doesn't get it."""
+        """The result of `read` inside one read transaction; a cancelled caller doesn't get it."""
         promise: Promise[Result] = Promise()
         if not self._idle.acquire(blocking=False) and len(self._threads) < THREADS:
             self._start()

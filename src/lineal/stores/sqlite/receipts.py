@@ -12,6 +12,7 @@ import apsw
 from lineal.errors import LinealError
 from lineal.models.changes import Changes, Receipt
 from lineal.stores.sqlite.rows import receipt_values
+from lineal.stores.sqlite.statements import all_rows, one_row
 
 __all__ = ["RECEIPT_LIFE", "drop", "drop_older", "keep", "of_context", "of_user"]
 
@@ -43,7 +44,7 @@ def of_user(user_id: str, domain: str) -> str:
 
 def keep(connection: apsw.Connection, tenant: str, changes: Changes, receipt: Receipt) -> None:
     """Raises conflict when the key has a receipt: `decide` should have looked it up."""
-    if connection.execute(_EXISTS, (tenant, receipt.key)).fetchone() is not None:
+    if one_row(connection, _EXISTS, tenant, receipt.key):
         raise LinealError.conflict(f"The idempotency_key '{receipt.key}' was used before.")
     connection.execute(_INSERT, receipt_values(tenant, receipt))
     for subject in _subjects(connection, tenant, changes, receipt):
@@ -52,13 +53,13 @@ def keep(connection: apsw.Connection, tenant: str, changes: Changes, receipt: Re
 
 def drop(connection: apsw.Connection, tenant: str, subject: str) -> None:
     """Take out every receipt whose answer shows the subject."""
-    for (key,) in connection.execute(_SELECT_KEYS, (tenant, subject)).fetchall():
+    for (key,) in all_rows(connection, _SELECT_KEYS, tenant, subject):
         _drop(connection, tenant, key)
 
 
 def drop_older(connection: apsw.Connection, before_ms: int, limit: int) -> int:
     """Take out at most `limit` receipts from before then; returns how many."""
-    old = connection.execute(_SELECT_OLD, (before_ms, limit)).fetchall()
+    old = all_rows(connection, _SELECT_OLD, before_ms, limit)
     for tenant, key in old:
         _drop(connection, tenant, key)
     return len(old)
@@ -77,7 +78,7 @@ def _subjects(
     yield from map(of_context, names)
     said = set(_strings(json.loads(receipt.answer)))
     for name in {text for text in said - names if len(text) <= _NAME_MAX}:
-        if connection.execute(_KNOWN, (tenant, name)).fetchone() is not None:
+        if one_row(connection, _KNOWN, tenant, name):
             yield of_context(name)
 
 

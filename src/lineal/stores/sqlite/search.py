@@ -11,7 +11,17 @@ from lineal.clock import to_ms
 from lineal.models.changes import Scope
 from lineal.models.context import MemoryType
 from lineal.models.search import Candidate, CandidatePage, TextQuery
-from lineal.stores.sqlite.rows import CONTEXT_COLUMNS, ContextRow, Value, sql, tag_line, wall
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow, tag_line
+from lineal.stores.sqlite.statements import (
+    Row,
+    Value,
+    all_rows,
+    one_row,
+    one_value,
+    sql,
+    wall,
+)
 
 __all__ = ["find", "match_words"]
 
@@ -22,7 +32,9 @@ _WEIGHTS = "bm25(context_text, 1.0, 2.0, 1.5, 2.0, 1.0)"
 """A word in the title or among the tags says more than one in the text."""
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
-_MATCHING = "FROM context_text JOIN context ON seq = context_text.rowid WHERE context_text MATCH ? AND"
+_MATCHING = (
+    "FROM context_text JOIN context ON seq = context_text.rowid WHERE context_text MATCH ? AND"
+)
 _BEST = sql("SELECT seq,", _WEIGHTS, "AS badness", _MATCHING)
 _BEST_ORDER = "ORDER BY badness, seq DESC LIMIT ?"
 _COUNT_MATCHING = sql("SELECT count(*)", _MATCHING)
@@ -89,10 +101,10 @@ def _rows(
     passing: _Filter,
     words: tuple[str, ...],
     limit: int,
-) -> list[tuple[int, float]]:
+) -> list[Row]:
     """(seq, badness) of the first `limit`."""
     statement = sql(select, passing.condition, order)
-    return connection.execute(statement, (*words, *passing.values, limit)).fetchall()
+    return all_rows(connection, statement, *words, *passing.values, limit)
 
 
 def _count(
@@ -107,12 +119,14 @@ def _count(
     if found < limit:
         return found
     statement = sql(select, passing.condition)
-    count: int = connection.execute(statement, (*words, *passing.values)).get
+    count: int = one_value(connection, statement, *words, *passing.values)
     return count
 
 
 def _candidate(connection: apsw.Connection, seq: int, badness: float) -> Candidate:
-    values = connection.execute(_WHOLE, (seq,)).fetchone()
+    values = one_row(connection, _WHOLE, seq)
+    if values is None:
+        raise trouble.damaged("The full-text index")
     row = ContextRow.checked(values[:-2])
     context = row.context(row.revision, *values[-2:])
     return Candidate(context=context, text_score=-badness if badness else 0.0)

@@ -6,8 +6,8 @@ from lineal.clock import to_ms
 from lineal.models.changes import Scope, StoreStats
 from lineal.stores.sqlite.connection import engine_name
 from lineal.stores.sqlite.readers import View
-from lineal.stores.sqlite.rows import Value, sql, wall
 from lineal.stores.sqlite.schema import VERSION
+from lineal.stores.sqlite.statements import Value, all_rows, one_value, sql, wall
 
 __all__ = ["stats"]
 
@@ -26,8 +26,8 @@ def stats(view: View, scope: Scope, wal_bytes: int) -> StoreStats:
     inside = wall(scope)
     live = sql(inside.condition, "AND", _LIVE)
     bound: tuple[Value, ...] = (*inside.values, to_ms(view.now))
-    by_type = view.connection.execute(sql(_BY_TYPE, live, "GROUP BY memory_type"), bound)
-    by_domain = view.connection.execute(sql(_BY_DOMAIN, live, "GROUP BY domain"), bound)
+    by_type = all_rows(view.connection, sql(_BY_TYPE, live, "GROUP BY memory_type"), *bound)
+    by_domain = all_rows(view.connection, sql(_BY_DOMAIN, live, "GROUP BY domain"), *bound)
     ended = sql(_CONTEXTS, inside.condition, "AND expires_at <= ?")
     return StoreStats(
         contexts=_count(view, sql(_CONTEXTS, live), bound),
@@ -36,8 +36,8 @@ def stats(view: View, scope: Scope, wal_bytes: int) -> StoreStats:
         tombstones=_count(view, sql(_TOMBSTONES, inside.condition), inside.values),
         edges=_count(view, _EDGES, (scope.tenant,)),
         expired_unswept=_count(view, ended, bound),
-        by_type=dict(by_type.fetchall()),
-        by_domain=dict(by_domain.fetchall()),
+        by_type=dict(by_type),
+        by_domain=dict(by_domain),
         size_bytes=view.connection.pragma("page_count") * view.connection.pragma("page_size"),
         wal_bytes=wal_bytes,
         schema_version=VERSION,
@@ -46,5 +46,5 @@ def stats(view: View, scope: Scope, wal_bytes: int) -> StoreStats:
 
 
 def _count(view: View, statement: str, bound: tuple[Value, ...]) -> int:
-    count: int = view.connection.execute(statement, bound).get
+    count: int = one_value(view.connection, statement, *bound)
     return count

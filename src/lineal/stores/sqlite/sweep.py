@@ -9,8 +9,10 @@ from lineal.models.base import rfc3339
 from lineal.models.changes import SweepReport
 from lineal.policy.expiry import ClockMark
 from lineal.stores.sqlite import receipts
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.erase import erase_context, erase_user
-from lineal.stores.sqlite.rows import CONTEXT_COLUMNS, USER_COLUMNS, ContextRow, UserKept, sql
+from lineal.stores.sqlite.statements import all_rows, sql
+from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite.writer import Transaction
 
 __all__ = ["BITE_MAX", "added", "sweep"]
@@ -55,14 +57,14 @@ def added(one: SweepReport, other: SweepReport) -> SweepReport:
 
 
 def _sweep_contexts(transaction: Transaction, now_ms: int, limit: int) -> int:
-    ended = transaction.connection.execute(_SELECT_CONTEXTS, (now_ms, limit)).fetchall()
+    ended = all_rows(transaction.connection, _SELECT_CONTEXTS, now_ms, limit)
     for row in map(ContextRow.checked, ended):
         erase_context(transaction.connection, row, row.tombstone())
     return len(ended)
 
 
 def _sweep_users(transaction: Transaction, now_ms: int, limit: int) -> int:
-    ended = transaction.connection.execute(_SELECT_USERS, (now_ms, limit)).fetchall()
+    ended = all_rows(transaction.connection, _SELECT_USERS, now_ms, limit)
     for row in map(UserKept.checked, ended):
         erase_user(transaction.connection, row)
     return len(ended)
@@ -74,7 +76,7 @@ def _sweep_receipts(transaction: Transaction, now: datetime, limit: int) -> int:
 
 def _refusal(mark: ClockMark, wall: datetime) -> str:
     return (
-        f"The clock says {rfc3339(wall)}, but the store last believed {rfc3339(mark.high)}. Nothing "
-        "is taken out for good by a clock that jumped; if it is right, run "
+        f"The clock says {rfc3339(wall)}, but the store last believed {rfc3339(mark.high)}. "
+        "Nothing is taken out for good by a clock that jumped; if it is right, run "
         "`lineal sweep --accept-clock`."
     )

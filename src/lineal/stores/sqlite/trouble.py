@@ -51,7 +51,9 @@ def closed() -> LinealError:
 
 def damaged(what: str, **details: str) -> LinealError:
     """what: the subject of the sentence, naming an id; never content."""
-    return LinealError.unavailable(f"{what} is damaged on disk. {_RESTORE}", retryable=False, **details)
+    return LinealError.unavailable(
+        f"{what} is damaged on disk. {_RESTORE}", retryable=False, **details
+    )
 
 
 def forked() -> LinealError:

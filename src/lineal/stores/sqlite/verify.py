@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import apsw
@@ -12,8 +12,10 @@ from lineal.errors import LinealError
 from lineal.models.changes import VerifyReport
 from lineal.ports.store import Progress
 from lineal.stores.sqlite import rows
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.meta import read_meta
-from lineal.stores.sqlite.rows import CONTEXT_COLUMNS, USER_COLUMNS, ContextRow, UserKept, sql
+from lineal.stores.sqlite.statements import Row, all_rows, one_row, one_value, sql
+from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
 __all__ = ["verify"]
 
@@ -23,17 +25,19 @@ FOUND_MAX = 100
 ROWS_STEP = 500
 """Rows between two reports of progress."""
 
-_CONTEXTS = sql("SELECT", CONTEXT_COLUMNS, "FROM context ORDER BY seq")
+_CONTEXTS = "SELECT seq FROM context ORDER BY seq"
+_CONTEXT = sql("SELECT", CONTEXT_COLUMNS, "FROM context WHERE seq = ?")
 _REVISIONS = "SELECT number, body, body_digest FROM context_revision WHERE context_seq = ?"
-_USERS = sql("SELECT", USER_COLUMNS, "FROM user_row ORDER BY user_seq")
+_USERS = "SELECT user_seq FROM user_row ORDER BY user_seq"
+_USER = sql("SELECT", USER_COLUMNS, "FROM user_row WHERE user_seq = ?")
 _USER_REVISIONS = "SELECT number, body, body_digest FROM user_revision WHERE of_user = ?"
-_OTHERS: tuple[tuple[str, int, Callable[[tuple[Any, ...]], object]], ...] = (
-    ("SELECT * FROM edge", 1, rows.edge_of),
-    ("SELECT * FROM head", 1, rows.head_of),
-    ("SELECT * FROM receipt", 1, rows.receipt_of),
-    ("SELECT * FROM tombstone", 1, rows.tombstone_of),
+_OTHERS: tuple[tuple[str, Callable[[Row], object]], ...] = (
+    ("SELECT * FROM edge", rows.edge_of),
+    ("SELECT * FROM head", rows.head_of),
+    ("SELECT * FROM receipt", rows.receipt_of),
+    ("SELECT * FROM tombstone", rows.tombstone_of),
 )
-"""Rows that are checked one by one: how to read them, the column to name them by, their check."""
+"""Rows that are checked one by one; their second column names them."""
 
 _TOTAL = (
     "SELECT (SELECT count(*) FROM context) + (SELECT count(*) FROM user_row) + "
@@ -91,7 +95,9 @@ def verify(
     connection.execute("BEGIN")
     try:
         check.everything()
-    except (apsw.Error, UnicodeDecodeError) as error:
+    except (apsw.Error, UnicodeDecodeError, LinealError) as error:
+        if stop.is_set():
+            raise
         check.problem(f"The file can't be read through: {type(error).__name__}.")
     finally:
         connection.execute("ROLLBACK")
@@ -114,13 +120,15 @@ class _Check:
 
     def everything(self) -> None:
         self._engine()
-        self._total = self._connection.execute(_TOTAL).get
-        self._guarded("meta", lambda: read_meta(self._connection))
-        self._contexts()
-        self._users()
-        for statement, name_column, check in _OTHERS:
+        self._total = one_value(self._connection, _TOTAL)
+        read_meta(self._connection)
+        for (seq,) in all_rows(self._connection, _CONTEXTS):
+            self._guarded(f"memory number {seq}", self._context, seq)
+        for (seq,) in all_rows(self._connection, _USERS):
+            self._guarded(f"user row number {seq}", self._user, seq)
+        for statement, check in _OTHERS:
             for values in self._connection.execute(statement):
-                self._guarded(str(values[name_column]), lambda v=values, c=check: c(v))
+                self._guarded(str(values[1]), check, values)
         self._misfits()
 
     def problem(self, text: str) -> None:
@@ -129,9 +137,7 @@ class _Check:
 
     def report(self) -> VerifyReport:
         damaged = tuple(self._damaged)[:FOUND_MAX]
-        return VerifyReport(
-            checked=self._checked, damaged=damaged, problems=tuple(self._problems)
-        )
+        return VerifyReport(checked=self._checked, damaged=damaged, problems=tuple(self._problems))
 
     def _engine(self) -> None:
         """SQLite's integrity check, which asks the full-text index to check itself, too."""
@@ -139,30 +145,42 @@ class _Check:
             if line != "ok":
                 self.problem(str(line))
 
-    def _contexts(self) -> None:
-        for values in self._connection.execute(_CONTEXTS):
-            self._guarded(str(values[2]), lambda v=values: self._context(v))
+    def _guarded(self, name: str, check: Callable[[Any], object], value: Any) -> None:
+        """Check one row; damage is noted under the id it names, or under `name`."""
+        if self._stop.is_set():
+            raise LinealError.unavailable("The check was stopped.")
+        try:
+            check(value)
+        except LinealError as error:
+            self._damaged[
+                error.details.get("context_id") or error.details.get("user_id") or name
+            ] = None
+        except UnicodeDecodeError:
+            self._damaged[name] = None
+        self._checked += 1
+        if self._progress is not None and self._checked % ROWS_STEP == 0:
+            self._progress(self._checked, max(self._checked, self._total))
 
-    def _context(self, values: tuple[Any, ...]) -> None:
-        row = ContextRow.checked(values)
-        revisions = self._connection.execute(_REVISIONS, (row.seq,))
-        numbers = [_checked(row.context(*found), found[0]) for found in revisions]
-        if sorted(numbers) != list(range(1, row.revision + 1)):
-            self.problem(f"The memory '{row.context_id}' doesn't have each of its revisions.")
+    def _context(self, seq: int) -> None:
+        row = ContextRow.checked(one_row(self._connection, _CONTEXT, seq) or ())
+        revisions = all_rows(self._connection, _REVISIONS, seq)
+        for found in revisions:
+            row.context(*found)
+        self._numbered(f"The memory '{row.context_id}'", row.revision, revisions)
 
-    def _users(self) -> None:
-        for values in self._connection.execute(_USERS):
-            self._guarded(str(values[2]), lambda v=values: self._user(v))
+    def _user(self, seq: int) -> None:
+        row = UserKept.checked(one_row(self._connection, _USER, seq) or ())
+        revisions = all_rows(self._connection, _USER_REVISIONS, seq)
+        for found in revisions:
+            row.body(*found)
+        self._numbered(row.what, row.revision, revisions)
 
-    def _user(self, values: tuple[Any, ...]) -> None:
-        row = UserKept.checked(values)
-        revisions = self._connection.execute(_USER_REVISIONS, (row.user_seq,))
-        numbers = [_checked(row.body(*found), found[0]) for found in revisions]
-        if sorted(numbers) != list(range(1, row.revision + 1)):
-            self.problem(f"{row.what} doesn't have each of its revisions.")
+    def _numbered(self, what: str, last: int, revisions: list[Row]) -> None:
+        if sorted(number for number, _, _ in revisions) != list(range(1, last + 1)):
+            self.problem(f"{what} doesn't have each of its revisions.")
 
     def _misfits(self) -> None:
         for statement, meaning in _MISFITS:
-            count: int = self._connection.execute(statement).get
+            count: int = one_value(self._connection, statement)
             if count:
                 self.problem(f"{count} {meaning}.")

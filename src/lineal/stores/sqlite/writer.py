@@ -245,7 +245,7 @@ class Writer:
             self._truncate()
 
     def _truncate(self) -> None:
-        """Empty the log unless a reader still needs it; what was erased is then gone from it too."""
+        """Empty the log, and with it what was erased, unless a reader still needs it."""
         with contextlib.suppress(apsw.Error):
             blocked = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             self._erased = self._erased and (blocked is None or blocked[0] != 0)

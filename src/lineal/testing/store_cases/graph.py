@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from lineal.models.changes import Reads, Scope
 from lineal.models.lineage import Relation
 from lineal.ports.store import Store
@@ -78,7 +80,7 @@ class StoreGraph:
 
     async def test_descendants_are_bounded_the_nearest_kept(self, store: Store) -> None:
         chain = [f"ctx_{n}" for n in range(60)]
-        links = tuple(an_edge(c, p) for p, c in zip(chain, chain[1:], strict=False))
+        links = tuple(an_edge(c, p) for p, c in pairwise(chain))
         await keep(store, edges=links)
         reads = Reads(descendants_of="ctx_0", descendants_max=5)
         assert list((await store.read(ADA, reads)).descendants) == chain[1:6]
@@ -86,7 +88,7 @@ class StoreGraph:
 
     async def test_a_deep_chain_is_walked_to_its_end(self, store: Store) -> None:
         chain = [f"ctx_{n}" for n in range(3_000)]
-        links = tuple(an_edge(c, p) for p, c in zip(chain, chain[1:], strict=False))
+        links = tuple(an_edge(c, p) for p, c in pairwise(chain))
         await keep(store, edges=links)
         assert list(await _descendants(store, "ctx_0")) == chain[1:]
 

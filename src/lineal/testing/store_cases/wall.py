@@ -10,7 +10,7 @@ import pytest
 
 from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Reads, Scope
+from lineal.models.changes import Reads, Scope, Snapshot
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Store
@@ -59,9 +59,7 @@ class StoreWall:
             descendants_of="ctx_1",
         )
         for scope in (EVIL, Scope(tenant="evil")):
-            assert await store.read(scope, reads) == type(await store.read(scope, Reads()))(
-                now=START
-            )
+            assert await store.read(scope, reads) == Snapshot(now=START)
             assert (await store.find(scope, TextQuery())).matched == 0
             assert (await store.find(scope, TextQuery(terms=("note",)))).matched == 0
             assert await store.history(scope, "ctx_1") == ()
@@ -184,15 +182,16 @@ class StoreWall:
 
 async def _furnish(store: Store, scope: Scope, owner: str) -> None:
     """Two live notes, a forgotten one, a user with a head, a receipt, an edge."""
-    notes = tuple(a_context(f"ctx_{n}", content=f"{owner} note") for n in (1, 2, 3))
+    first, second, third = (a_context(f"ctx_{n}", content=f"{owner} note") for n in (1, 2, 3))
+    await keep(store, scope, contexts=(third,))
     await keep(
         store,
         scope,
-        contexts=notes,
+        contexts=(first, second),
         users=(a_user(extras={"owner": owner}),),
         edges=(an_edge("ctx_2", "ctx_1"),),
         content_keys={"ctx_1": "key"},
         heads=(HEAD,),
+        forget=("ctx_3",),
         receipt=a_receipt("k", f'"{owner}"'),
     )
-    await keep(store, scope, forget=("ctx_3",))

@@ -1,0 +1,132 @@
+"""Rows of contexts in and out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+from lineal.clock import from_ms, to_ms
+from lineal.models.changes import Tombstone
+from lineal.models.context import Context
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.digests import body_of, digest, ms_or_none, parsed, require_digest
+from lineal.stores.sqlite.statements import Value
+
+__all__ = ["CONTEXT_COLUMNS", "ContextRow", "index_text", "tag_line", "tag_lines"]
+
+CONTEXT_COLUMNS = (
+    "seq, tenant, context_id, user_id, domain, revision, memory_type, expires_at, occurred_at, "
+    "created_at, updated_at, tag_lines, content_key, context_digest"
+)
+
+
+class ContextRow(NamedTuple):
+    """The present of a context without its text; instants in milliseconds."""
+
+    seq: int
+    tenant: str
+    context_id: str
+    user_id: str
+    domain: str
+    revision: int
+    memory_type: str
+    expires_at: int | None
+    occurred_at: int
+    created_at: int
+    updated_at: int
+    tag_lines: str
+    content_key: str | None
+    context_digest: bytes
+
+    @classmethod
+    def checked(cls, values: Iterable[Any]) -> ContextRow:
+        """The row if its digest fits it; raises LinealError naming the id otherwise."""
+        row = cls(*values)
+        name = str(row.context_id)
+        require_digest(row.context_digest, row[1:-1], f"The memory '{name}'", context_id=name)
+        return row
+
+    @classmethod
+    def made(
+        cls, tenant: str, context: Context, content_key: str | None, seq: int = 0
+    ) -> ContextRow:
+        """The row that keeps `context`; seq 0: not known yet."""
+        values = (
+            tenant,
+            context.context_id,
+            context.user_id,
+            context.domain,
+            context.revision,
+            context.memory_type.value,
+            ms_or_none(context.expires_at),
+            to_ms(context.occurred_at),
+            to_ms(context.created_at),
+            to_ms(context.updated_at),
+            tag_lines(context.tags),
+            content_key,
+        )
+        return cls(seq, *values, context_digest=digest(*values))
+
+    def revision_values(self, context: Context) -> tuple[Value, ...]:
+        """`context` as a row of context_revision."""
+        body, number = body_of(context), context.revision
+        check = digest(self.tenant, self.context_id, number, body)
+        return (self.seq, number, to_ms(context.updated_at), body, check)
+
+    def rekeyed(self, content_key: str) -> ContextRow:
+        row = self._replace(content_key=content_key)
+        return row._replace(context_digest=digest(*row[1:-1]))
+
+    def live(self, now_ms: int) -> bool:
+        return self.expires_at is None or now_ms < self.expires_at
+
+    def context(self, number: int, body: Value, body_digest: Value) -> Context:
+        """The context of revision `number`; raises LinealError when its digest doesn't fit."""
+        what = f"The memory '{self.context_id}'"
+        expected = digest(self.tenant, self.context_id, number, body)
+        if body_digest != expected or not isinstance(body, str):
+            raise trouble.damaged(what, context_id=self.context_id)
+        return parsed(Context, body, what)
+
+    def tombstone(self) -> Tombstone:
+        """The mark of a row that has expired, swept or not."""
+        return self._ended("expired", self.expires_at or 0)
+
+    def forgotten(self, now_ms: int) -> Tombstone:
+        return self._ended("forgotten", now_ms) if self.live(now_ms) else self.tombstone()
+
+    def _ended(self, reason: Literal["expired", "forgotten"], ended_at: int) -> Tombstone:
+        return Tombstone(
+            context_id=self.context_id,
+            user_id=self.user_id,
+            domain=self.domain,
+            reason=reason,
+            memory_type=self.memory_type,
+            revision=self.revision,
+            created_at=from_ms(self.created_at),
+            ended_at=from_ms(ended_at),
+        )
+
+
+def tag_line(tag: str) -> str:
+    """How one tag stands in tag_lines: JSON has no raw line break, so no tag can fake another."""
+    return f"\n{json.dumps(tag)}\n"
+
+
+def tag_lines(tags: Iterable[str]) -> str:
+    return "".join(map(tag_line, tags))
+
+
+def index_text(context: Context) -> tuple[str, str, str, str, str]:
+    """content, title, summary, tags, speaker as the full-text index gets them. A NUL would end the
+    text there; the deletion from the index must repeat the very same values."""
+    columns = (
+        context.content,
+        context.title or "",
+        context.summary or "",
+        "\n".join(context.tags),
+        context.speaker or "",
+    )
+    content, title, summary, tags, speaker = (text.replace("\0", " ") for text in columns)
+    return content, title, summary, tags, speaker

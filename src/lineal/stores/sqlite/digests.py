@@ -1,0 +1,82 @@
+"""Hashes of rows, and what one that doesn't fit means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import blake2b
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from lineal.clock import from_ms, to_ms
+from lineal.errors import LinealError
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.statements import Value
+
+__all__ = [
+    "at_or_none",
+    "body_of",
+    "digest",
+    "ms_or_none",
+    "naming",
+    "parsed",
+    "require_digest",
+]
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+_DIGEST_BYTES = 16
+
+
+def digest(*values: Value) -> bytes:
+    """16 bytes over the values in order, their types and lengths. Not a secret: it finds damage."""
+    total = blake2b(digest_size=_DIGEST_BYTES)
+    for value in values:
+        data = value if isinstance(value, bytes) else str(value).encode("utf-8")
+        total.update(f"{type(value).__name__}:{len(data)}:".encode())
+        total.update(data)
+    return total.digest()
+
+
+def require_digest(found: Value, values: Iterable[Value], what: str, **details: str) -> None:
+    """Raises LinealError (damaged, naming `what`) unless the digest fits the values."""
+    if digest(*values) != found:
+        raise trouble.damaged(what, **details)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Text that is no text any more is damage to the memory of that id."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise trouble.damaged(f"The memory '{name}'", context_id=name) from error
+
+
+def ms_or_none(at: datetime | None) -> int | None:
+    return None if at is None else to_ms(at)
+
+
+def at_or_none(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def body_of(model: BaseModel) -> str:
+    """The canonical JSON of a record. Raises LinealError for text that no file can hold."""
+    try:
+        return model.model_dump_json()
+    except (PydanticSerializationError, UnicodeEncodeError) as error:
+        raise LinealError.invalid(
+            "content", "The record holds text that isn't valid Unicode; remove lone surrogates."
+        ) from error
+
+
+def parsed(model: type[Parsed], body: str, what: str) -> Parsed:
+    """A record from its JSON; its digest has been checked before."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise trouble.damaged(what) from error

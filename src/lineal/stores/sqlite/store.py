@@ -1,0 +1,211 @@
+"""SqliteStore: the Store port over one file that many processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+import apsw
+
+from lineal.clock import Clock
+from lineal.models.changes import (
+    Decide,
+    Reads,
+    Scope,
+    Snapshot,
+    StoreStats,
+    SweepReport,
+    Tombstone,
+    VerifyReport,
+)
+from lineal.models.context import Context
+from lineal.models.lineage import Direction, Edge
+from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.user import Head
+from lineal.ports.store import Progress
+from lineal.stores.sqlite import backup, graph, look, search, stats, sweep, trouble, verify
+from lineal.stores.sqlite.connection import Durability
+from lineal.stores.sqlite.files import MOUNTS, StoreFiles
+from lineal.stores.sqlite.keep import keep
+from lineal.stores.sqlite.opening import Opened, Opening
+from lineal.stores.sqlite.promise import require_same_process
+from lineal.stores.sqlite.readers import View
+from lineal.stores.sqlite.writer import Transaction
+
+__all__ = ["SqliteStore"]
+
+Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+
+
+class SqliteStore:
+    """Keeps everything in one SQLite file, shared fairly and safely with other processes.
+
+    busy_timeout_s: how long a write waits for its turn before `unavailable`. mounts: the table that
+    tells network file systems. Runs inside asyncio loops; nothing it does blocks them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        durability: Durability = "full",
+        busy_timeout_s: float = 10.0,
+        allow_network_fs: bool = False,
+        read_only: bool = False,
+        mounts: Path = MOUNTS,
+    ) -> None:
+        self.path = path
+        self._clock = clock
+        self._durability = durability
+        self._busy_timeout_s = busy_timeout_s
+        self._allow_network_fs = allow_network_fs
+        self._asked_read_only = read_only
+        self._mounts = mounts
+        self._pid = os.getpid()
+        self._opening: Opening | None = None
+        self._opened: Opened | None = None
+
+    @property
+    def read_only(self) -> bool:
+        """Asked for, or all that the file's permissions allow."""
+        return self._asked_read_only or (self._opened is not None and self._opened.writer is None)
+
+    async def open(self) -> None:
+        """Make, migrate or just open the file; raises LinealError for one that it must not touch.
+
+        unavailable: newer, foreign, damaged, on a network file system, or busy for too long.
+        """
+        require_same_process(self._pid)
+        if self._opened is None:
+            self._opening = self._opening or self._begin()
+            try:
+                self._opened = await self._opening.outcome(self._busy_timeout_s)
+            finally:
+                self._opening = None if self._opening.over else self._opening
+
+    async def close(self) -> None:
+        """Finish running writes, then let go of everything."""
+        require_same_process(self._pid)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(opened.close, self._busy_timeout_s)
+
+    async def commit(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        def run(transaction: Transaction) -> Answer:
+            now = transaction.now()
+            shown = look.snapshot(transaction.connection, scope, reads, now)
+            changes, answer = decide(shown)
+            if not changes.empty:
+                keep(transaction.connection, scope, changes, now)
+                transaction.wrote = True
+                transaction.erased = transaction.erased or bool(changes.forget)
+            return answer
+
+        return await self._write(run)
+
+    async def read(self, scope: Scope, reads: Reads) -> Snapshot:
+        return await self._look(lambda view: look.snapshot(view.connection, scope, reads, view.now))
+
+    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+        return await self._look(lambda view: search.find(view.connection, scope, query, view.now))
+
+    async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
+        return await self._look(
+            lambda view: look.history(view.connection, scope, context_id, view.now)
+        )
+
+    async def edges(
+        self, scope: Scope, context_ids: tuple[str, ...], direction: Direction
+    ) -> tuple[Edge, ...]:
+        return await self._look(
+            lambda view: graph.edges(view.connection, scope, context_ids, direction)
+        )
+
+    async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
+        return await self._look(
+            lambda view: look.tombstones(view.connection, scope, context_ids, view.now)
+        )
+
+    async def head(self, scope: Scope, name: str) -> Head | None:
+        return await self._look(lambda view: look.head(view.connection, scope, name, view.now))
+
+    async def user_history(self, scope: Scope) -> tuple[str, ...]:
+        return await self._look(lambda view: look.user_history(view.connection, scope, view.now))
+
+    async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
+        """In several short transactions, so that writers in between don't wait long."""
+        total = SweepReport()
+        while limit > 0:
+            bite = min(limit, sweep.BITE_MAX)
+            run = partial(sweep.sweep, limit=bite, accept_clock=accept_clock)
+            report = await self._write(run)
+            total, limit, accept_clock = sweep.added(total, report), limit - bite, False
+            if max(report.contexts, report.users, report.receipts) < bite:
+                break
+        return total
+
+    async def stats(self, scope: Scope) -> StoreStats:
+        wal_bytes = self._ready().files.wal_bytes()
+        return await self._look(lambda view: stats.stats(view, scope, wal_bytes))
+
+    async def verify(self, progress: Progress | None = None) -> VerifyReport:
+        return await self._at_length(
+            lambda connection, stop: verify.verify(connection, progress, stop)
+        )
+
+    async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        return await self._at_length(
+            lambda connection, stop: backup.backup(connection, target, progress, stop)
+        )
+
+    def _begin(self) -> Opening:
+        """Start opening in a thread, which goes on should this call give up waiting."""
+        files = StoreFiles(self.path)
+        options = (self._asked_read_only, self._durability, self._busy_timeout_s)
+        place = partial(files.prepare, allow_network_fs=self._allow_network_fs, mounts=self._mounts)
+        return Opening(files, self._clock, *options, place)
+
+    def _ready(self) -> Opened:
+        require_same_process(self._pid)
+        if self._opened is None:
+            raise trouble.closed()
+        return self._opened
+
+    async def _look(self, read: Callable[[View], Result]) -> Result:
+        return await self._ready().readers.run(read)
+
+    async def _write(self, run: Callable[[Transaction], Result]) -> Result:
+        writer = self._ready().writer
+        if writer is None:
+            raise trouble.read_only()
+        late = partial(trouble.busy, self._busy_timeout_s)
+        return await writer.submit(run).outcome(self._busy_timeout_s, late)
+
+    async def _at_length(
+        self, work: Callable[[apsw.Connection, threading.Event], Result]
+    ) -> Result:
+        """Long work on a connection of its own; a cancelled caller stops it at its next step."""
+        connect, stop = self._ready().connect, threading.Event()
+
+        def run() -> Result:
+            with trouble.mapped():
+                connection = connect()
+                try:
+                    return work(connection, stop)
+                finally:
+                    connection.close()
+
+        try:
+            return await anyio.to_thread.run_sync(run, abandon_on_cancel=True)
+        except asyncio.CancelledError:
+            stop.set()
+            raise

@@ -1,0 +1,1 @@
+"""What a backend promises, by theme; backend_suite.py joins them."""

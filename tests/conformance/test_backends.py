@@ -1,0 +1,76 @@
+"""Every backend does what the port promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lineal.clock import Clock
+from lineal.embedders.hashing import HashingEmbedder
+from lineal.engine.backend import EmbeddedBackend
+from lineal.errors import Capability
+from lineal.extractors.plain import PlainExtractor
+from lineal.ids import RandomIds
+from lineal.ports.backend import Backend
+from lineal.ports.store import Store
+from lineal.schemas.book import SchemaBook
+from lineal.stores.memory import MemoryStore
+from lineal.testing import BackendSuite, FakeBackend
+from lineal.testing.backend_cases.caller import Caller
+from lineal.testing.backend_cases.refusals import BackendRefusals
+from lineal.testing.backend_suite import Typed
+
+DATING = Typed(
+    "dating",
+    field="age",
+    value=34,
+    wrong="thirty-four",
+    soft={"interests": ["climbing"]},
+    derived="attachment_style",
+)
+
+
+class TestFakeBackend(BackendSuite):
+    schema = DATING
+
+    def make_backend(self, clock: Clock, directory: Path) -> Backend:
+        return FakeBackend(clock=clock, schemas=SchemaBook())
+
+
+class TestEmbeddedInMemory(BackendSuite):
+    schema = DATING
+
+    def make_backend(self, clock: Clock, directory: Path) -> Backend:
+        return _embedded(MemoryStore(clock=clock))
+
+
+class TestEmbeddedOnSqlite(BackendSuite):
+    schema = DATING
+    durable = True
+
+    def make_backend(self, clock: Clock, directory: Path) -> Backend:
+        sqlite = pytest.importorskip("lineal.stores.sqlite")
+        return _embedded(sqlite.SqliteStore(directory / "m.db", clock=clock))
+
+
+class TestFakeThatRefuses(BackendRefusals):
+    """The fake refuses what it is told to, by name."""
+
+    @pytest.fixture
+    def backend(self) -> Backend:
+        return FakeBackend(refused=Capability)
+
+    @pytest.fixture
+    def ada(self, backend: Backend) -> Caller:
+        return Caller(backend)
+
+
+def _embedded(store: Store) -> Backend:
+    return EmbeddedBackend(
+        store,
+        schemas=SchemaBook(),
+        extractor=PlainExtractor(),
+        embedder=HashingEmbedder(),
+        ids=RandomIds(),
+    )
