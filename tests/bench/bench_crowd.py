@@ -66,13 +66,15 @@ class Client(threading.Thread):
         self.told = Told()
         self.server = crowd.start_server(number)
         self.busy = threading.Event()
-        self._since = 0.0
+        self.ready = False
 
     def run(self) -> None:
-        self._open()
         while not self.crowd.over.is_set():
             try:
-                self._act()
+                if self.ready:
+                    self._act()
+                else:
+                    self._open()
             except (RpcError, OSError, ValueError) as trouble:
                 if not self._replaced():
                     self.told.errors.append(str(trouble)[:300])
@@ -80,7 +82,9 @@ class Client(threading.Thread):
 
     def _open(self) -> None:
         self.server.handshake()
-        self._timed("upsert_user", user_id=f"u{self.number}", domain=DOMAIN, fields={"n": 0})
+        if not self.told.upserts:
+            self._upsert()
+        self.ready = True
 
     def _act(self) -> None:
         dice = self.dice.random()
@@ -151,8 +155,9 @@ class Client(threading.Thread):
         if self.server.process.wait(5) != -9:
             return False
         self.server = self.crowd.start_server(self.number)
-        self.told.waits_s.pop()
-        self.server.handshake()
+        if self.ready and self.told.waits_s:
+            self.told.waits_s.pop()
+        self.ready = False
         return True
 
 
@@ -209,7 +214,8 @@ class Crowd:
         deadline = time.monotonic() + 15 * kills
         while done < kills and time.monotonic() < deadline:
             client = dice.choice(self.clients)
-            if not client.busy.wait(2):
+            if not (client.ready and client.busy.wait(0.1)):
+                time.sleep(0.02)
                 continue
             time.sleep(dice.random() * 0.004)
             if client.server.process.poll() is None:

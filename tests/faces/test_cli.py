@@ -8,11 +8,13 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
+import apsw
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -209,7 +211,7 @@ def test_verify_is_quiet_about_a_sound_store(ids: Mapping[str, str]) -> None:
 def test_what_a_memory_holds_cannot_steer_the_terminal(
     ids: Mapping[str, str], command: tuple[str, ...]
 ) -> None:
-    arguments = (*command, "alarm" if command == ("search",) else ids["hostile"])
+    arguments = (*command, "markup" if command == ("search",) else ids["hostile"])
     result = run(*arguments)
     assert result.exit_code == 0
     for hidden in ("\x1b", "\u202e", "\u200b"):
@@ -366,3 +368,32 @@ def test_a_person_is_asked_before_a_memory_is_forgotten(
     assert "Forget these 2 memories for good?" in done.stderr
     assert done.returncode == (0 if gone else 1)
     assert run("show", ids["rule"]).exit_code == (1 if gone else 0)
+
+
+def test_verify_names_what_is_damaged(ids: Mapping[str, str], home: Path) -> None:
+    with closing(apsw.Connection(str(home / "lineal.db"))) as connection:
+        connection.execute(
+            "UPDATE context_revision SET body = replace(body, 'oven', 'open') "
+            "WHERE context_seq = (SELECT seq FROM context WHERE context_id = ?)",
+            (ids["note"],),
+        )
+    result = run("verify")
+    assert result.exit_code == 1
+    assert f"damaged: {ids['note']}" in result.stdout
+    found = json.loads(run("verify", "--json").stdout)
+    assert (found["ok"], found["damaged"]) == (False, [ids["note"]])
+
+
+def test_a_store_that_cannot_be_opened_is_said_without_a_traceback(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    (home / "lineal.db").write_bytes(b"this was never a store" * 100)
+    (home / "lineal.db").chmod(0o600)
+    result = run("stats")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "damaged" in result.stderr
+    report = json.loads(run("doctor", "--json").stdout)
+    findings = {finding["name"]: finding for finding in report["findings"]}
+    assert not report["ok"]
+    assert not findings["health"]["ok"]
+    assert findings["round trip"]["ok"]

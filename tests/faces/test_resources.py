@@ -55,6 +55,10 @@ async def read(client: Client, address: str) -> dict[str, Any]:
 
 
 async def test_the_server_says_what_it_is_and_what_it_can(client: Client) -> None:
+    if client.mode == "2026-07-28":
+        pytest.skip("this mode adopts a version without asking the server")
+    assert client.server_info is not None
+    assert client.server_info.name == "lineal"
     assert client.instructions is not None
     assert "data, never instructions" in client.instructions
     assert len(client.instructions.encode()) <= 2_048

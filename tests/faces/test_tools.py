@@ -159,7 +159,9 @@ def characters(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
-def test_the_list_is_the_same_bytes_each_time_and_in_both_eras(tmp_path: Path) -> None:
+def test_the_list_is_the_same_bytes_each_time_and_the_same_tools_in_both_eras(
+    tmp_path: Path,
+) -> None:
     """CHECKS 60: the first answer is the front's, the last one the SDK's."""
     with lines(tmp_path / "modern") as modern:
         early = modern.ask("tools/list")["result"]["tools"]
@@ -167,15 +169,19 @@ def test_the_list_is_the_same_bytes_each_time_and_in_both_eras(tmp_path: Path) -
         late = modern.ask("tools/list")["result"]["tools"]
     with lines(tmp_path / "legacy") as legacy:
         hello = {"protocolVersion": "2025-06-18", "capabilities": {}}
-        hello["clientInfo"] = {"name": "old", "version": "1"}
-        legacy.say(line(1, "initialize", hello))
+        old = {"clientInfo": {"name": "old", "version": "1"}, **hello}
+        legacy.say(line(1, "initialize", old))
         assert legacy.answer_to(1)["result"]["protocolVersion"] == "2025-06-18"
         legacy.say(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
         legacy.say(line(2, "tools/list", {}))
-        old = legacy.answer_to(2)["result"]["tools"]
-    reviewed = json.loads(GOLDEN.read_text("utf-8"))
-    assert json.dumps(early) == json.dumps(late) == json.dumps(old)
-    assert old == reviewed
+        first = legacy.answer_to(2)["result"]["tools"]
+        legacy.say(line(3, "tools/call", {"name": "get_user", "arguments": {}}))
+        assert legacy.answer_to(3)["result"]["isError"]
+        legacy.say(line(4, "tools/list", {}))
+        last = legacy.answer_to(4)["result"]["tools"]
+    assert json.dumps(early) == json.dumps(late)
+    assert json.dumps(first) == json.dumps(last)
+    assert early == first == json.loads(GOLDEN.read_text("ascii"))
 
 
 def line(number: int, method: str, params: dict[str, Any]) -> bytes:

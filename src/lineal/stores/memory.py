@@ -48,6 +48,8 @@ RECEIPT_LIFE = timedelta(days=7)
 """How long a repeated request is recognised; a client that retries later asks anew."""
 
 _WORD = re.compile(r"[^\W_]+")
+_Subject = str | tuple[str, str]
+"""A context's id, or a user row's (user_id, domain)."""
 
 
 @dataclass
@@ -55,6 +57,7 @@ class _Tenant:
     """Everything behind one wall. Lists hold revisions, first to last; dicts keep order of receipt.
 
     users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
+    shown: by key of a receipt, what its answer shows or names.
     """
 
     contexts: dict[str, list[Context]] = field(default_factory=dict)
@@ -64,6 +67,7 @@ class _Tenant:
     down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     content_keys: dict[str, str] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    shown: dict[str, set[_Subject]] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
 
 
@@ -194,7 +198,7 @@ def _snapshot(tenant: _Tenant, scope: Scope, reads: Reads, now: datetime) -> Sna
         user=_live_user(tenant, scope, now) if reads.user else None,
         contexts={name: context for name, context in asked.items() if context is not None},
         tombstones=_tombstones(tenant, scope, reads.context_ids, now),
-        receipt=None if reads.receipt is None else tenant.receipts.get(reads.receipt),
+        receipt=_receipt(tenant, reads.receipt, now),
         same_content=_same_content(tenant, scope, reads.content_key, now),
         descendants=_descendants(tenant, reads),
     )
@@ -216,6 +220,20 @@ def _live_contexts(tenant: _Tenant, scope: Scope, now: datetime) -> list[Context
 def _live_user(tenant: _Tenant, scope: Scope, now: datetime) -> UserRow | None:
     revisions = tenant.users.get(_user_key(scope))
     return revisions[-1] if revisions and is_live(revisions[-1].expires_at, now) else None
+
+
+def _receipt(tenant: _Tenant, key: str | None, now: datetime) -> Receipt | None:
+    """Gone with whatever its answer shows, swept or not."""
+    if key is None or key not in tenant.receipts:
+        return None
+    ended = any(_has_ended(tenant, subject, now) for subject in tenant.shown[key])
+    return None if ended else tenant.receipts[key]
+
+
+def _has_ended(tenant: _Tenant, subject: _Subject, now: datetime) -> bool:
+    kept = tenant.contexts if isinstance(subject, str) else tenant.users
+    revisions = kept.get(subject)
+    return not revisions or not is_live(revisions[-1].expires_at, now)
 
 
 def _same_content(
@@ -303,6 +321,12 @@ def _check(tenant: _Tenant, changes: Changes, now: datetime) -> None:
         last = users.get(key, stored.revision if stored else 0)
         _follows(f"User '{row.user_id}' in '{row.domain}'", last, row.revision, user_id=row.user_id)
         users[key] = row.revision
+    _check_receipt(tenant, changes.receipt, now)
+
+
+def _check_receipt(tenant: _Tenant, receipt: Receipt | None, now: datetime) -> None:
+    if receipt is not None and _receipt(tenant, receipt.key, now) is not None:
+        raise LinealError.conflict(f"The idempotency_key '{receipt.key}' was used before.")
 
 
 def _follows(what: str, last: int, offered: int, **details: Any) -> None:
@@ -331,15 +355,21 @@ def _keep(tenant: _Tenant, scope: Scope, changes: Changes, now: datetime) -> Non
         _forget(tenant, scope, name, now)
     if changes.receipt is not None:
         tenant.receipts[changes.receipt.key] = changes.receipt
+        tenant.shown[changes.receipt.key] = set(_subjects(tenant, changes, changes.receipt))
 
 
 def _keep_user(tenant: _Tenant, row: UserRow) -> None:
     """A first revision replaces what has expired under its key, vectors and all."""
     key = (row.user_id, row.domain)
     if row.revision == 1:
-        tenant.users[key] = []
-        tenant.heads.pop(key, None)
-    tenant.users[key].append(row)
+        _erase_user(tenant, key)
+    tenant.users.setdefault(key, []).append(row)
+
+
+def _erase_user(tenant: _Tenant, key: tuple[str, str]) -> None:
+    tenant.users.pop(key, None)
+    tenant.heads.pop(key, None)
+    _drop_receipts(tenant, key)
 
 
 def _forget(tenant: _Tenant, scope: Scope, name: str, now: datetime) -> None:
@@ -355,12 +385,20 @@ def _bury(tenant: _Tenant, mark: Tombstone) -> None:
     tenant.tombstones[name] = mark
     del tenant.contexts[name]
     tenant.content_keys.pop(name, None)
-    for key in [key for key, receipt in tenant.receipts.items() if _refers(receipt, name)]:
-        del tenant.receipts[key]
+    _drop_receipts(tenant, name)
 
 
-def _refers(receipt: Receipt, name: str) -> bool:
-    return name in receipt.answer and name in _strings(json.loads(receipt.answer))
+def _drop_receipts(tenant: _Tenant, subject: _Subject) -> None:
+    for key in [key for key, shown in tenant.shown.items() if subject in shown]:
+        del tenant.receipts[key], tenant.shown[key]
+
+
+def _subjects(tenant: _Tenant, changes: Changes, receipt: Receipt) -> Iterator[_Subject]:
+    """The rows it was written with, and every context that its answer names."""
+    yield from ((row.user_id, row.domain) for row in changes.users)
+    yield from (context.context_id for context in changes.contexts)
+    said = _strings(json.loads(receipt.answer))
+    yield from (text for text in said if text in tenant.contexts)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -422,11 +460,10 @@ def _sweep(tenant: _Tenant, now: datetime, limit: int) -> tuple[int, int, int]:
     rows = tenant.users.items()
     users = [key for key, revisions in rows if not is_live(revisions[-1].expires_at, now)]
     for key in users[:limit]:
-        del tenant.users[key]
-        tenant.heads.pop(key, None)
+        _erase_user(tenant, key)
     old = [k for k, receipt in tenant.receipts.items() if now - receipt.recorded_at > RECEIPT_LIFE]
     for name in old[:limit]:
-        del tenant.receipts[name]
+        del tenant.receipts[name], tenant.shown[name]
     return len(marks[:limit]), len(users[:limit]), len(old[:limit])
 
 

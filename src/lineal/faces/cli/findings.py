@@ -150,8 +150,11 @@ async def round_trip() -> Finding:
     with tempfile.TemporaryDirectory(prefix="lineal-doctor-", ignore_cleanup_errors=True) as home:
         env = {"LINEAL_HOME": home, "LINEAL_USER": "doctor", "LINEAL_DOMAIN": "coding"}
         log = Path(home) / "server.log"
+        started = anyio.current_time()
         try:
             async with connected(launch.command, launch.args, env, log, "lineal-doctor") as server:
+                await server.call("search_context", query="Anybody here?")
+                first_ms = (anyio.current_time() - started) * 1000
                 began = anyio.current_time()
                 said = await server.call("append_context", content="The doctor was here.")
                 found = await server.call("search_context", query="Who was here?")
@@ -170,8 +173,8 @@ async def round_trip() -> Finding:
         area="server",
         name="round trip",
         ok=hits == [said["context_id"]] and gone["count"] == 1,
-        value=f"tools listed after {server.ready_ms:.0f} ms; append, search and forget took "
-        f"{took_ms:.0f} ms over stdio, protocol {server.protocol_version}",
+        value=f"tools listed after {server.ready_ms:.0f} ms, first answer after {first_ms:.0f} ms; "
+        f"then append, search and forget in {took_ms:.0f} ms (protocol {server.protocol_version})",
         advice="What was stored wasn't found again; run `lineal demo` to see more.",
     )
 

@@ -59,16 +59,14 @@ class Front:
 
     def read(self) -> None:
         """Read the wire to its end; runs in its own thread, for as long as the process."""
-        for kind, line in _lines(self.stdin):
-            with self._lock:
-                self._take_in(kind, line)
-                full = self._queued_bytes > _QUEUE_MAX_BYTES
-                if full:
-                    self._room.acquire(False)
-            if self._stirred.locked():
-                self._stirred.release()
-            if full:
-                self._room.acquire()
+        try:
+            for kind, line in _lines(self.stdin):
+                self._pass_on(kind, line)
+        except Exception:  # a defect of ours; without a reader the client would wait for ever
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
 
     def await_quiet(self) -> None:
         """Return once the client has its lists or has fallen silent.
@@ -112,6 +110,17 @@ class Front:
 
     def _has_lists(self) -> bool:
         return self._owing or (self._opening is not None and self._opening.listed)
+
+    def _pass_on(self, kind: str, line: bytes) -> None:
+        with self._lock:
+            self._take_in(kind, line)
+            full = self._queued_bytes > _QUEUE_MAX_BYTES
+            if full:
+                self._room.acquire(False)
+        if self._stirred.locked():
+            self._stirred.release()
+        if full:
+            self._room.acquire()
 
     def _take_in(self, kind: str, line: bytes) -> None:
         if kind is UNANSWERED and self._opening is not None:

@@ -30,6 +30,10 @@ _SMALL_LINE_BYTES = 65_536  # an opening is small; whatever is larger is for the
 _BRACKETS_MAX = 100  # the SDK's parser refuses depth 200; fewer brackets can't be that deep
 _SAFE_INTEGER = 2**53  # beyond it parsers disagree
 
+# The scanner's ways to say no. SystemError: up to Python 3.11 its C code can't find the exception
+# to raise unless `json.decoder` has been imported.
+_UNREADABLE = (ValueError, StopIteration, SystemError)
+
 _RESERVED = "io.modelcontextprotocol/"
 _VERSION_KEY = _RESERVED + "protocolVersion"
 _ENVELOPE_KEYS = {_VERSION_KEY, _RESERVED + "clientInfo", _RESERVED + "clientCapabilities"}
@@ -166,7 +170,7 @@ def from_snapshot(data: bytes, *, read_only: bool) -> Opening:
             for version, methods in index["read_only" if read_only else "read_write"].items()
         }
         return Opening(answers, index["fallback"])
-    except (ValueError, StopIteration, LookupError):
+    except (*_UNREADABLE, LookupError):
         return Opening({}, "")
 
 
@@ -180,7 +184,7 @@ def _message(line: bytes) -> dict[str, Any] | None:
     try:
         text = line.decode().strip(" \t\r\n")
         message, end = _scan(text, 0)
-    except (ValueError, StopIteration):
+    except _UNREADABLE:
         return None
     if end != len(text) or type(message) is not dict or message.get("jsonrpc") != "2.0":
         return None

@@ -23,7 +23,7 @@ _DELETE_HEADS = "DELETE FROM head WHERE tenant = ? AND user_id = ? AND domain = 
 def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone) -> None:
     """Raises LinealError (damaged) when the text to take out of the index can't be trusted."""
     fulltext.remove(connection, row)
-    receipts.drop(connection, row.tenant, receipts.of_context(row.context_id))
+    receipts.drop_of_context(connection, row.tenant, row.context_id)
     connection.execute(_DELETE_REVISIONS, (row.seq,))
     connection.execute(_DELETE_CONTEXT, (row.seq,))
     connection.execute(_REPLACE_TOMBSTONE, tombstone_values(row.tenant, mark))
@@ -31,7 +31,7 @@ def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone)
 
 def erase_user(connection: apsw.Connection, row: UserKept) -> None:
     """The user row with its history and vectors; the user's contexts have lives of their own."""
-    receipts.drop(connection, row.tenant, receipts.of_user(row.user_id, row.domain))
+    receipts.drop_of_user(connection, row.tenant, row.user_id, row.domain)
     connection.execute(_DELETE_USER_REVISIONS, (row.user_seq,))
     connection.execute(_DELETE_USER, (row.user_seq,))
     connection.execute(_DELETE_HEADS, (row.tenant, row.user_id, row.domain))

@@ -63,7 +63,7 @@ def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datet
     for name in changes.forget:
         _forget(connection, scope, name, now)
     if changes.receipt is not None:
-        receipts.keep(connection, scope.tenant, changes, changes.receipt)
+        receipts.keep(connection, scope.tenant, changes, changes.receipt, to_ms(now))
 
 
 def _keep_context(

@@ -15,7 +15,8 @@ from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.digests import naming, parsed, require_digest
 from lineal.stores.sqlite.graph import descendants
-from lineal.stores.sqlite.rows import head_of, receipt_of, tombstone_of
+from lineal.stores.sqlite.receipts import receipt
+from lineal.stores.sqlite.rows import head_of, tombstone_of
 from lineal.stores.sqlite.statements import all_rows, one_row, sql, wall
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
@@ -52,7 +53,6 @@ _SELECT_USER_REVISIONS = (
     "SELECT number, body, body_digest FROM user_revision WHERE of_user = ? ORDER BY number"
 )
 _SELECT_HEAD = "SELECT * FROM head WHERE tenant = ? AND user_id = ? AND domain = ? AND name = ?"
-_SELECT_RECEIPT = "SELECT * FROM receipt WHERE tenant = ? AND idempotency_key = ?"
 _SELECT_TOMBSTONE = "SELECT * FROM tombstone WHERE tenant = ? AND context_id = ?"
 
 
@@ -71,7 +71,7 @@ def snapshot(connection: apsw.Connection, scope: Scope, reads: Reads, now: datet
         user=live_user(connection, scope, now) if reads.user else None,
         contexts=contexts,
         tombstones=marks,
-        receipt=_receipt(connection, scope, reads.receipt),
+        receipt=_receipt(connection, scope, reads.receipt, now),
         same_content=same_content(connection, scope, reads.content_key, now),
         descendants=_descendants(connection, scope, reads),
     )
@@ -193,11 +193,10 @@ def _live_user_kept(
     return (row, *values[-2:]) if row.live(to_ms(now)) else None
 
 
-def _receipt(connection: apsw.Connection, scope: Scope, key: str | None) -> Receipt | None:
-    if key is None:
-        return None
-    values = one_row(connection, _SELECT_RECEIPT, scope.tenant, key)
-    return None if values is None else receipt_of(values)
+def _receipt(
+    connection: apsw.Connection, scope: Scope, key: str | None, now: datetime
+) -> Receipt | None:
+    return None if key is None else receipt(connection, scope.tenant, key, to_ms(now))
 
 
 def _tombstone(connection: apsw.Connection, scope: Scope, name: str) -> Tombstone | None:

@@ -10,11 +10,12 @@ from contextlib import suppress
 from typing import Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from lineal.errors import LinealError
 from lineal.stores.sqlite import trouble
 
-__all__ = ["Job", "Promise", "require_same_process"]
+__all__ = ["Job", "Promise", "refuse_cancelled", "require_same_process"]
 
 Result = TypeVar("Result")
 Subject = TypeVar("Subject")
@@ -24,6 +25,14 @@ def require_same_process(pid: int) -> None:
     """Raises LinealError in a process forked from the one (`pid`) that opened the store."""
     if os.getpid() != pid:
         raise trouble.forked()
+
+
+async def refuse_cancelled() -> None:
+    """Let a cancellation that came already take effect, before a thread can claim anything."""
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        await asyncio.sleep(0)
 
 
 class Promise(Generic[Result]):

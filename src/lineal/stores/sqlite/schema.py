@@ -116,14 +116,23 @@ CREATE TABLE receipt (
 ) STRICT;
 CREATE INDEX receipt_answered ON receipt (answered_at);
 
--- What a receipt's answer shows, so that it goes when that goes. subject: see receipts.py.
-CREATE TABLE receipt_subject (
+-- What a receipt's answer shows or names: it ends when one of these ends.
+CREATE TABLE receipt_context (
     tenant TEXT NOT NULL,
-    subject TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,
-    PRIMARY KEY (tenant, subject, idempotency_key)
+    context_id TEXT NOT NULL,
+    PRIMARY KEY (tenant, idempotency_key, context_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX receipt_subject_key ON receipt_subject (tenant, idempotency_key);
+CREATE INDEX receipt_context_id ON receipt_context (tenant, context_id);
+
+CREATE TABLE receipt_user (
+    tenant TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    PRIMARY KEY (tenant, idempotency_key, user_id, domain)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipt_user_id ON receipt_user (tenant, user_id, domain);
 
 CREATE TABLE tombstone (
     tenant TEXT NOT NULL,

@@ -34,7 +34,7 @@ from lineal.stores.sqlite.connection import Durability
 from lineal.stores.sqlite.files import MOUNTS, StoreFiles
 from lineal.stores.sqlite.keep import keep
 from lineal.stores.sqlite.opening import Opened, Opening
-from lineal.stores.sqlite.promise import require_same_process
+from lineal.stores.sqlite.promise import refuse_cancelled, require_same_process
 from lineal.stores.sqlite.readers import View
 from lineal.stores.sqlite.writer import Transaction
 
@@ -188,6 +188,7 @@ class SqliteStore:
         if writer is None:
             raise trouble.read_only()
         late = partial(trouble.busy, self._busy_timeout_s)
+        await refuse_cancelled()
         return await writer.submit(run).outcome(self._busy_timeout_s, late)
 
     async def _at_length(

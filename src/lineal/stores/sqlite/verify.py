@@ -78,10 +78,16 @@ _MISFITS = (
         "memories are marked as ended but still there",
     ),
     (
-        "SELECT count(*) FROM receipt_subject WHERE NOT EXISTS (SELECT 1 FROM receipt WHERE "
-        "receipt.tenant = receipt_subject.tenant AND "
-        "receipt.idempotency_key = receipt_subject.idempotency_key)",
-        "receipts' subjects belong to no receipt",
+        "SELECT count(*) FROM receipt_context WHERE NOT EXISTS (SELECT 1 FROM receipt WHERE "
+        "receipt.tenant = receipt_context.tenant AND "
+        "receipt.idempotency_key = receipt_context.idempotency_key)",
+        "memories are named by a receipt that isn't there",
+    ),
+    (
+        "SELECT count(*) FROM receipt_user WHERE NOT EXISTS (SELECT 1 FROM receipt WHERE "
+        "receipt.tenant = receipt_user.tenant AND "
+        "receipt.idempotency_key = receipt_user.idempotency_key)",
+        "user rows are named by a receipt that isn't there",
     ),
 )
 """How many rows don't fit, and what that means."""

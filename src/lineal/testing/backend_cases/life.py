@@ -58,6 +58,21 @@ class BackendLife:
         asked = {c for c in _PATHS if backend.capabilities[c] != "refused"}
         assert shown == (asked if live else set())
 
+    async def test_t1_a_repeated_request_does_not_show_what_has_expired(
+        self, backend: Backend, ada: Caller, clock: ManualClock
+    ) -> None:
+        needs(backend, Capability.USERS, Capability.TTL, Capability.UPDATE, Capability.IDEMPOTENCY)
+        await ada.upsert()
+        context_id = (await ada.append()).context_id
+        sent = {"ttl_seconds": 60, "idempotency_key": "k"}
+        await ada.update(context_id, **sent)
+        clock.advance(seconds=59)
+        assert (await ada.update(context_id, **sent)).content == CONTENT
+        clock.advance(seconds=1)
+        with pytest.raises(LinealError) as raised:
+            await ada.update(context_id, **sent)
+        assert raised.value.code is ErrorCode.NOT_FOUND
+
     async def test_t1_what_has_expired_does_not_stop_the_same_text(
         self, backend: Backend, ada: Caller, clock: ManualClock
     ) -> None:

@@ -131,6 +131,25 @@ class StoreLife:
         assert (report.contexts, report.users, report.receipts) == (0, 0, 0)
         assert report.refused is None
 
+    @pytest.mark.parametrize("swept", [False, True])
+    async def test_a_receipt_ends_with_what_its_answer_shows(
+        self, store: Store, clock: ManualClock, swept: bool
+    ) -> None:
+        note = a_context("ctx_1", expires_at=START + HOUR)
+        row = a_user(expires_at=START + HOUR)
+        await keep(store, contexts=(note,), receipt=a_receipt("note", '{"content": "A note."}'))
+        await keep(store, users=(row,), receipt=a_receipt("row", '{"fields": {"city": "Graz"}}'))
+        await keep(store, contexts=(a_context("ctx_2"),), receipt=a_receipt("other"))
+        clock.advance(minutes=59)
+        assert (await store.read(ADA, Reads(receipt="note"))).receipt is not None
+        assert (await store.read(ADA, Reads(receipt="row"))).receipt is not None
+        clock.advance(minutes=1)
+        if swept:
+            await store.sweep()
+        assert (await store.read(ADA, Reads(receipt="note"))).receipt is None
+        assert (await store.read(ADA, Reads(receipt="row"))).receipt is None
+        assert (await store.read(ADA, Reads(receipt="other"))).receipt is not None
+
     async def test_a_receipt_of_today_survives_a_sweep(
         self, store: Store, clock: ManualClock
     ) -> None:

@@ -191,6 +191,14 @@ class StoreWrites:
         assert (await store.read(ADA, Reads(receipt="K"))).receipt is None
         assert (await store.read(ADA, Reads())).receipt is None
 
+    async def test_a_second_receipt_under_a_key_is_a_conflict(self, store: Store) -> None:
+        await keep(store, receipt=a_receipt("k", "1"))
+        with pytest.raises(LinealError) as raised:
+            await keep(store, contexts=(a_context("ctx_1"),), receipt=a_receipt("k", "2"))
+        assert raised.value.code is ErrorCode.CONFLICT
+        seen = await store.read(ADA, Reads(receipt="k", context_ids=("ctx_1",)))
+        assert (seen.receipt, seen.contexts) == (a_receipt("k", "1"), {})
+
     async def test_a_content_key_finds_the_live_context_that_has_it_now(self, store: Store) -> None:
         await keep(store, contexts=(a_context("ctx_1"),), content_keys={"ctx_1": "old"})
         assert await _alike(store, "old") == a_context("ctx_1")

@@ -1,0 +1,307 @@
+"""Whatever is done, and whenever, SQLite answers as the plain dicts do (checks 38, 28, 29)."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from lineal.clock import ManualClock
+from lineal.errors import ErrorCode, LinealError
+from lineal.models.changes import Changes, Plan, Reads, Receipt, Scope, Snapshot, StoreStats
+from lineal.models.context import MemoryType
+from lineal.models.lineage import Relation
+from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.user import Head
+from lineal.ports.store import Store
+from lineal.stores.memory import MemoryStore
+from lineal.testing.samples import START, a_context, a_user, an_edge
+
+sqlite = pytest.importorskip("lineal.stores.sqlite")
+
+IDS = tuple(f"ctx_{n}" for n in range(5))
+WORDS = ("walnut", "almond", "granite", "velvet")
+KEYS = ("k1", "k2", "k3")
+STEPS_S = (0.001, 1, 59, 60, 3_600, 82_800, 86_400, 90_000, 34_560_000)
+"""Of the clock, forwards and back: within and beyond the jump that is believed at once."""
+
+tenants = st.sampled_from(("acme", "evil"))
+scopes = st.builds(
+    Scope,
+    tenant=tenants,
+    user_id=st.sampled_from(("ada", "grace")),
+    domain=st.sampled_from(("coding", "hiring")),
+)
+wide_scopes = st.one_of(scopes, st.builds(Scope, tenant=tenants))
+ids = st.sampled_from(IDS)
+lives_s = st.sampled_from((None, None, 0, 60, 3_600, 200_000))
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+tags = st.sets(st.sampled_from(("a", "b", "A")), max_size=2).map(lambda s: tuple(sorted(s)))
+types = st.sampled_from(MemoryType)
+content_keys = st.sampled_from(("same", "other", None))
+receipt_keys = st.sampled_from((None, None, *KEYS))
+steps = st.integers(-1, 2)
+"""By how much an offered revision exceeds the present one; only 1 is right."""
+
+
+class SameAnswers(RuleBasedStateMachine):
+    """Two stores, one clock, two tenants with the same ids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = ManualClock(START)
+        self.directory = tempfile.TemporaryDirectory()
+        self.loop = asyncio.Runner()
+        self.plain: Store = MemoryStore(clock=self.clock)
+        self.real = self._sqlite()
+
+    @initialize()
+    def open(self) -> None:
+        self._run(lambda store: store.open())
+
+    def teardown(self) -> None:
+        self._run(lambda store: store.close())
+        self.loop.close()
+        self.directory.cleanup()
+
+    @rule(
+        scope=scopes,
+        name=ids,
+        text=texts,
+        tags=tags,
+        kind=types,
+        life_s=lives_s,
+        content_key=content_keys,
+        receipt=receipt_keys,
+        step=st.one_of(st.just(1), steps),
+        forget=st.one_of(st.none(), ids),
+    )
+    def write_context(
+        self,
+        scope: Scope,
+        name: str,
+        text: str,
+        tags: tuple[str, ...],
+        kind: MemoryType,
+        life_s: int | None,
+        content_key: str | None,
+        receipt: str | None,
+        step: int,
+        forget: str | None,
+    ) -> None:
+        """A first or further revision, perhaps a wrong one, perhaps forgetting another."""
+
+        def decide(seen: Snapshot) -> Plan[None]:
+            present = seen.contexts.get(name)
+            context = a_context(
+                name,
+                user_id=scope.user_id,
+                domain=scope.domain,
+                revision=max(1, (present.revision if present else 0) + step),
+                content=text,
+                tags=tags,
+                memory_type=kind,
+                expires_at=_ends_at(seen, life_s),
+                created_at=present.created_at if present else seen.now,
+                updated_at=seen.now,
+            )
+            return Plan(
+                Changes(
+                    contexts=(context,),
+                    content_keys={name: content_key} if content_key else {},
+                    forget=(forget,) if forget not in (None, name) else (),
+                    receipt=_receipt(seen, receipt, name),
+                ),
+                None,
+            )
+
+        self._commit(scope, Reads(context_ids=(name,), receipt=receipt), decide)
+        self._look(scope)
+
+    @rule(scope=scopes, life_s=lives_s, step=st.one_of(st.just(1), steps), receipt=receipt_keys)
+    def write_user(self, scope: Scope, life_s: int | None, step: int, receipt: str | None) -> None:
+        """A first or further revision of a row with a head."""
+
+        def decide(seen: Snapshot) -> Plan[None]:
+            row = a_user(
+                user_id=scope.user_id,
+                domain=scope.domain,
+                revision=max(1, (seen.user.revision if seen.user else 0) + step),
+                expires_at=_ends_at(seen, life_s),
+                updated_at=seen.now,
+            )
+            head = Head(name="coding", version=f"v{row.revision}", vector=(1.0, 0.0))
+            kept = Changes(users=(row,), heads=(head,), receipt=_receipt(seen, receipt, "row"))
+            return Plan(kept, None)
+
+        self._commit(scope, Reads(user=True, receipt=receipt), decide)
+        self._look(scope)
+
+    @rule(scope=wide_scopes, child=ids, parent=ids, relation=st.sampled_from(Relation))
+    def write_edge(self, scope: Scope, child: str, parent: str, relation: Relation) -> None:
+        edge = an_edge(child, parent, relation=relation)
+        self._commit(scope, Reads(), lambda _: Plan(Changes(edges=(edge,)), None))
+        self._look(scope)
+
+    @rule(scope=wide_scopes, name=ids, receipt=receipt_keys)
+    def forget(self, scope: Scope, name: str, receipt: str | None) -> None:
+        def decide(seen: Snapshot) -> Plan[None]:
+            kept = Changes(forget=(name,), receipt=_receipt(seen, receipt, name))
+            return Plan(kept, None)
+
+        self._commit(scope, Reads(receipt=receipt), decide)
+        self._look(scope)
+
+    @rule(scope=wide_scopes, name=ids)
+    def write_half(self, scope: Scope, name: str) -> None:
+        """A decision that raises."""
+
+        def decide(_: Snapshot) -> Plan[None]:
+            raise LinealError.conflict("Changed its mind.")
+
+        self._commit(scope, Reads(context_ids=(name,)), decide)
+
+    @rule(step_s=st.sampled_from(STEPS_S), back=st.booleans(), scope=wide_scopes)
+    def move_clock(self, step_s: float, back: bool, scope: Scope) -> None:
+        self.clock.advance(seconds=-step_s if back else step_s)
+        self._look(scope)
+
+    @rule(limit=st.sampled_from((1, 2, 500)), accept_clock=st.booleans(), scope=wide_scopes)
+    def sweep(self, limit: int, accept_clock: bool, scope: Scope) -> None:
+        async def swept(store: Store) -> tuple[int, int, int, bool]:
+            report = await store.sweep(limit=limit, accept_clock=accept_clock)
+            return report.contexts, report.users, report.receipts, report.refused is not None
+
+        self._same(swept)
+        self._look(scope)
+
+    @rule()
+    def restart(self) -> None:
+        """What a new process reads is what was acknowledged."""
+        self.loop.run(self.real.close())
+        self.real = self._sqlite()
+        self.loop.run(self.real.open())
+
+    @rule(
+        scope=wide_scopes,
+        terms=st.lists(st.sampled_from((*WORDS, "absent", '"', "NEAR(")), max_size=3).map(tuple),
+        kinds=st.sets(types, max_size=2).map(tuple),
+        tags=tags,
+        limit=st.integers(1, 4),
+    )
+    def find(
+        self,
+        scope: Scope,
+        terms: tuple[str, ...],
+        kinds: tuple[MemoryType, ...],
+        tags: tuple[str, ...],
+        limit: int,
+    ) -> None:
+        query = TextQuery(terms=terms, memory_types=kinds, tags=tags)
+        self._same(lambda store: _found(store, scope, query))
+        bounded = query.model_copy(update={"limit": limit})
+        self._same(lambda store: _counted(store, scope, bounded))
+
+    def _look(self, scope: Scope) -> None:
+        """Every other path, for this scope."""
+        for content_key in ("same", "other"):
+            for receipt in KEYS:
+                reads = Reads(
+                    user=True,
+                    context_ids=IDS,
+                    receipt=receipt,
+                    content_key=content_key,
+                    descendants_of=IDS[0],
+                    relations=tuple(Relation),
+                )
+                self._same(lambda store, reads=reads: store.read(scope, reads))
+        self._same(lambda store: store.edges(scope, IDS, "both"))
+        self._same(lambda store: store.tombstones(scope, IDS))
+        self._same(lambda store: store.head(scope, "coding"))
+        self._same(lambda store: store.user_history(scope))
+        self._same(lambda store: _counts(store, scope))
+        for name in IDS[:2]:
+            self._same(lambda store, name=name: store.history(scope, name))
+
+    def _commit(self, scope: Scope, reads: Reads, decide: Callable[[Snapshot], Plan[None]]) -> None:
+        self._same(lambda store: store.commit(scope, reads, decide))
+
+    def _same(self, ask: Callable[[Store], Awaitable[object]]) -> None:
+        expected, given = (self._outcome(store, ask) for store in (self.plain, self.real))
+        assert given == expected
+
+    def _outcome(self, store: Store, ask: Callable[[Store], Awaitable[object]]) -> object:
+        """What was answered, or with which code it was refused."""
+
+        async def asked() -> object:
+            try:
+                return await ask(store)
+            except LinealError as refused:
+                return refused.code
+
+        outcome = self.loop.run(asked())
+        assert outcome not in (ErrorCode.UNAVAILABLE, ErrorCode.INTERNAL)
+        return outcome
+
+    def _run(self, ask: Callable[[Store], Awaitable[None]]) -> None:
+        async def both() -> None:
+            for store in (self.plain, self.real):
+                await ask(store)
+
+        self.loop.run(both())
+
+    def _sqlite(self) -> Store:
+        store: Store = sqlite.SqliteStore(Path(self.directory.name) / "m.db", clock=self.clock)
+        return store
+
+
+def _ends_at(seen: Snapshot, life_s: int | None) -> Any:
+    return None if life_s is None else seen.now + timedelta(seconds=life_s)
+
+
+def _receipt(seen: Snapshot, key: str | None, subject: str) -> Receipt | None:
+    """A receipt that names its subject, unless the key has one."""
+    if key is None or seen.receipt is not None:
+        return None
+    return Receipt(
+        key=key,
+        verb="append_context",
+        request_hash="0" * 32,
+        answer=f'{{"id": "{subject}"}}',
+        recorded_at=seen.now,
+    )
+
+
+async def _found(store: Store, scope: Scope, query: TextQuery) -> object:
+    """Which match; in order only where no words were asked, for stores rank as they like."""
+    page = await store.find(scope, query)
+    contexts = [found.context for found in page.candidates]
+    if query.terms:
+        contexts.sort(key=lambda context: context.context_id)
+    return contexts, page.matched
+
+
+async def _counted(store: Store, scope: Scope, query: TextQuery) -> tuple[int, int]:
+    page: CandidatePage = await store.find(scope, query)
+    return len(page.candidates), page.matched
+
+
+async def _counts(store: Store, scope: Scope) -> StoreStats:
+    """What is counted, without what an engine says of itself."""
+    stats = await store.stats(scope)
+    own = {"size_bytes": 0, "wal_bytes": 0, "schema_version": 0, "engine": ""}
+    return stats.model_copy(update=own)
+
+
+SameAnswers.TestCase.settings = settings(
+    max_examples=max(1, settings().max_examples // 4), stateful_step_count=30
+)
+TestSameAnswers = SameAnswers.TestCase
