@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Reads, Receipt, Scope, Snapshot, StoreStats
-from lineal.models.context import MemoryType
+from lineal.models.context import Context, MemoryType
 from lineal.models.lineage import Relation
 from lineal.models.search import CandidatePage, TextQuery
 from lineal.models.user import Head
@@ -212,24 +213,15 @@ class SameAnswers(RuleBasedStateMachine):
 
     def _look(self, scope: Scope) -> None:
         """Every other path, for this scope."""
-        for content_key in ("same", "other"):
-            for receipt in KEYS:
-                reads = Reads(
-                    user=True,
-                    context_ids=IDS,
-                    receipt=receipt,
-                    content_key=content_key,
-                    descendants_of=IDS[0],
-                    relations=tuple(Relation),
-                )
-                self._same(lambda store, reads=reads: store.read(scope, reads))
+        for receipt, content_key in zip(KEYS, ("same", "other", "none"), strict=True):
+            self._same(partial(_read, scope=scope, receipt=receipt, content_key=content_key))
         self._same(lambda store: store.edges(scope, IDS, "both"))
         self._same(lambda store: store.tombstones(scope, IDS))
         self._same(lambda store: store.head(scope, "coding"))
         self._same(lambda store: store.user_history(scope))
         self._same(lambda store: _counts(store, scope))
         for name in IDS[:2]:
-            self._same(lambda store, name=name: store.history(scope, name))
+            self._same(partial(_history, scope=scope, name=name))
 
     def _commit(self, scope: Scope, reads: Reads, decide: Callable[[Snapshot], Plan[None]]) -> None:
         self._same(lambda store: store.commit(scope, reads, decide))
@@ -278,6 +270,22 @@ def _receipt(seen: Snapshot, key: str | None, subject: str) -> Receipt | None:
         answer=f'{{"id": "{subject}"}}',
         recorded_at=seen.now,
     )
+
+
+async def _read(store: Store, scope: Scope, receipt: str, content_key: str) -> Snapshot:
+    reads = Reads(
+        user=True,
+        context_ids=IDS,
+        receipt=receipt,
+        content_key=content_key,
+        descendants_of=IDS[0],
+        relations=tuple(Relation),
+    )
+    return await store.read(scope, reads)
+
+
+async def _history(store: Store, scope: Scope, name: str) -> tuple[Context, ...]:
+    return await store.history(scope, name)
 
 
 async def _found(store: Store, scope: Scope, query: TextQuery) -> object:

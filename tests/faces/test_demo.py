@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import anyio
 import pytest
 from click.testing import CliRunner
 
+from lineal.demo.client import connected
 from lineal.demo.conversation import Conversation
 from lineal.demo.script import CONCLUSIONS, QUESTIONS
 from lineal.demo.steps import Step
 from lineal.demo.story import tell
+from lineal.errors import LinealError
 from lineal.faces.cli.main import cli
 
 
@@ -64,6 +67,7 @@ def test_the_demo_tells_people_a_story_and_keeps_the_store_when_asked() -> None:
     assert "── derived from The duplicate invoices" in result.stdout
     kept = Path(result.stdout.split("The store is kept in ")[1].split(",")[0])
     assert any(kept.iterdir())
+    shutil.rmtree(kept.parent)
 
 
 @pytest.mark.parametrize("said", ["no such luck", ""])
@@ -73,3 +77,23 @@ def test_a_server_that_does_not_start_is_said_with_its_own_words(tmp_path: Path,
     tale = anyio.run(tell, tmp_path, sys.executable, args, listener)
     assert len(tale.broken) == len(tale.steps) == len(listener.steps) == 1
     assert said in tale.broken[0]
+
+
+async def test_serve_takes_its_settings_from_the_command_line_too(tmp_path: Path) -> None:
+    options = ("--home", "memory", "--user", "ada", "--domain", "coding", "--tenant", "here")
+    args = ("-m", "lineal", "serve", *options)
+    log = tmp_path / "server.log"
+    async with connected(sys.executable, args, {}, log, "a-client") as server:
+        said = await server.call("append_context", content="Tea at four.")
+        assert (said["user_id"], said["domain"]) == ("ada", "coding")
+        with pytest.raises(LinealError, match="ctx_nowhere"):
+            await server.call("get_context", context_id="ctx_nowhere")
+    assert (tmp_path / "memory/lineal.db").exists()
+
+
+async def test_a_read_only_server_lists_nothing_that_writes(tmp_path: Path) -> None:
+    env = {"LINEAL_HOME": str(tmp_path / "memory")}
+    args = ("-m", "lineal", "serve", "--read-only", "--user", "ada")
+    async with connected(sys.executable, args, env, tmp_path / "log", "a-client") as server:
+        assert "append_context" not in server.tools
+        assert "search_context" in server.tools

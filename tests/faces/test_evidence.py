@@ -143,15 +143,19 @@ def test_what_the_model_declares_stands_beside_what_was_seen(claude: Lines) -> N
     assert lineage["observed"]["tool_calls"] == [f"append_context:{TOOL_USE}"]
 
 
-@pytest.mark.parametrize("odd", [7, None, "", ["x"], {"a": 1}, "x" * 300, "a\u0000b", "a\nb"])
-def test_an_odd_id_of_a_call_never_fails_it(claude: Lines, odd: object) -> None:
-    call = tool_call(content=LONG)
-    call["params"]["_meta"]["claudecode/toolUseId"] = odd
-    say(claude, call)
-    result = answered(claude, 6)
-    assert result["isError"] is False
-    calls = result["structuredContent"]["lineage"]["tool_calls"]
-    assert calls == ["append_context"], "an id that no client would send is not kept"
+ODD = [7, None, "", ["x"], {"a": 1}, "x" * 300, "a\u0000b", "a\nb", "\u202eb"]
+
+
+def test_an_odd_id_of_a_call_never_fails_it_and_is_not_kept(claude: Lines) -> None:
+    kept = {}
+    for number, odd in enumerate(ODD):
+        call = {**tool_call(content=f"{LONG} {number}"), "id": number}
+        call["params"]["_meta"]["claudecode/toolUseId"] = odd
+        say(claude, call)
+        result = answered(claude, number)
+        assert result["isError"] is False, odd
+        kept[repr(odd)] = result["structuredContent"]["lineage"]["tool_calls"]
+    assert kept == {repr(odd): ["append_context"] for odd in ODD}
 
 
 def test_no_secret_of_the_environment_is_said_or_written(claude: Lines, tmp_path: Path) -> None:

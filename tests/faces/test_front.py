@@ -152,13 +152,10 @@ LIST = request("list", "tools/list", {})
 # --- what is answered, and that it is answered once ---
 
 
-def test_the_lists_are_answered_without_importing_the_sdk(start: Any) -> None:
-    peer = start(env={"PYTHONPROFILEIMPORTTIME": "1"})
+def test_the_lists_are_answered_without_the_sdk(start: Any) -> None:
+    peer = start("broken")
     peer.send(*HANDSHAKE, LIST)
     assert [peer.hear()["id"], peer.hear()["id"]] == ["hello", "list"]
-    assert peer.leave() == []
-    assert b"opening" in peer.noise
-    assert b"lineal.faces.mcp.serve" not in peer.noise or b"mcp.server.lowlevel" not in peer.noise
 
 
 def test_the_front_imports_hardly_anything() -> None:
@@ -375,15 +372,17 @@ def test_a_client_that_does_not_read_does_not_stall_the_server(start: Any, tmp_p
 
 @pytest.mark.parametrize("lines", [(), HANDSHAKE, (*HANDSHAKE, LIST)], ids=len)
 def test_a_client_that_leaves_early_is_not_kept_waiting(start: Any, lines: Any) -> None:
-    peer = start()
+    """The process ends in the middle of the import: no event loop ever runs."""
+    peer = start(env={"PYTHONPROFILEIMPORTTIME": "1"})
     peer.send(*lines)
     for line in lines:
         if b'"id"' in line:
             peer.hear()
     left_s = time.monotonic()
     assert peer.leave() == []
-    assert time.monotonic() - left_s < 1  # an import alone takes most of that
-    assert peer.noise == b""
+    assert time.monotonic() - left_s < EXIT_WITHIN_S
+    assert b"lineal.faces.mcp.front" in peer.noise
+    assert b"anyio._backends._asyncio" not in peer.noise
 
 
 def test_what_was_asked_before_the_end_is_answered(start: Any) -> None:

@@ -90,7 +90,7 @@ async def meet(book: Book, server: Connection) -> Page:
         fields={"editor": "neovim", "timezone": "Europe/Lisbon"},
     )
     read = {name: value for name, value in answer["fields"].items() if name != "editor"}
-    told = ", ".join(f"{name} = {value}" for name, value in read.items()) or "nothing"
+    told = ", ".join(f"{name} = {_plain(value)}" for name, value in read.items()) or "nothing"
     return Page(
         checks=(
             Check(
@@ -367,6 +367,10 @@ async def _refused(server: Connection, tool: str, **arguments: Any) -> ErrorCode
     except LinealError as refusal:
         return refusal.code
     return None
+
+
+def _plain(value: Any) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _by_us(lineage: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -231,8 +231,11 @@ def _receipt(tenant: _Tenant, key: str | None, now: datetime) -> Receipt | None:
 
 
 def _has_ended(tenant: _Tenant, subject: _Subject, now: datetime) -> bool:
-    kept = tenant.contexts if isinstance(subject, str) else tenant.users
-    revisions = kept.get(subject)
+    revisions: Sequence[Context | UserRow] = (
+        tenant.contexts.get(subject, ())
+        if isinstance(subject, str)
+        else tenant.users.get(subject, ())
+    )
     return not revisions or not is_live(revisions[-1].expires_at, now)
 
 
