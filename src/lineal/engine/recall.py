@@ -12,8 +12,8 @@ __all__ = ["search"]
 CHARS_PER_TOKEN = 4
 """How tokens are counted: four characters each, a common measure for English."""
 
-CANDIDATES_MIN = 100
-"""Candidates taken from the store at the least, so that ranking has something to rank."""
+CANDIDATES_PER_HIT = 2
+"""Candidates taken from the store for each hit asked for, so that ranking has a choice."""
 
 ENVELOPE_CHARS = 40
 """Characters of the answer around its hits."""
@@ -28,7 +28,7 @@ async def search(store: Store, scope: Scope, request: SearchContext) -> SearchAn
         terms=terms,
         memory_types=request.memory_types,
         tags=request.tags,
-        limit=max(CANDIDATES_MIN, request.limit) if terms else request.limit,
+        limit=request.limit * CANDIDATES_PER_HIT if terms else request.limit,
     )
     page = await store.find(scope, query)
     best = ranked(page.candidates)[: request.limit]
