@@ -28,7 +28,7 @@ from lineal.policy.limits import (
     Limits,
     check_append,
     check_id,
-    check_query,
+    check_search,
     check_update,
     check_upsert,
 )
@@ -89,7 +89,7 @@ class Service:
 
     async def search_context(self, call: Call, request: SearchContext) -> SearchAnswer:
         """Find memories of one user; what was found counts as read by this session."""
-        check_query(request.query)
+        check_search(request)
         user_id = request.user_id or _required("user_id", self._defaults.user_id)
         _checked(user_id, request.domain)
         scope = Scope(tenant=call.tenant, user_id=user_id, domain=request.domain)
@@ -112,6 +112,8 @@ class Service:
     async def forget_context(self, call: Call, request: ForgetContext) -> ForgetAnswer:
         """Take memories out, or say which would be."""
         check_id("context_id", request.context_id)
+        if request.idempotency_key is not None:
+            check_id("idempotency_key", request.idempotency_key)
         return await self._backend.forget_context(self._anyones(call), request)
 
     async def trace_lineage(self, call: Call, request: TraceLineage) -> Trace:

@@ -1,6 +1,6 @@
 """Ways to reach the MCP face: in this process, as a client's subprocess, and by bare lines.
 
-    python tests/faces/clients.py > tests/faces/tools.json     after a reviewed change of the tools
+python tests/faces/clients.py > tests/faces/tools.json     after a reviewed change of the tools
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, Literal
 
 from mcp import Client, StdioServerParameters
@@ -46,7 +47,7 @@ MODES = ("auto", "legacy", "2026-07-28")
 PLACES = ("process", "subprocess")
 ME = Implementation(name="face-tests", version="7.1")
 LONG = "The pump station of Delft was repaired on 3 May because its second valve leaked."
-ANSWER_WITHIN_S = 20.0
+ANSWER_WITHIN_S = 15.0
 """How long a bare line may wait: a cold start on a busy machine, with room."""
 
 Where = Literal["process", "subprocess"]
@@ -127,7 +128,9 @@ def arguments_of(tool: str, context_id: str) -> dict[str, Any]:
     return {name: context_id if value == "…" else value for name, value in chosen.items()}
 
 
-def access_of(service: Service, *, tenant: str = "local", session_id: str | None = None) -> OneClient:
+def access_of(
+    service: Service, *, tenant: str = "local", session_id: str | None = None
+) -> OneClient:
     """The way of one client to a service that is there already."""
 
     async def connect() -> Service:
@@ -249,12 +252,13 @@ class Lines:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        self._process = process
+        self.process = process
         self._log = log
         self._came: SimpleQueue[dict[str, Any] | Exception] = SimpleQueue()
         self._ids = 0
         self.heard = b""
-        Thread(target=self._listen, daemon=True).start()
+        self._ears = Thread(target=self._listen, daemon=True)
+        self._ears.start()
 
     @property
     def stderr(self) -> str:
@@ -263,23 +267,36 @@ class Lines:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self.process.poll() is None
 
     def say(self, line: bytes) -> None:
         """Send bytes as one line."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + b"\n")
-        self._process.stdin.flush()
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + b"\n")
+        self.process.stdin.flush()
 
     def next(self, timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
         """The next message. Raises AssertionError when none comes."""
-        try:
-            message = self._came.get(timeout=timeout_s)
-        except Empty:
-            raise AssertionError(f"no line within {timeout_s} s; stderr: {self.stderr}") from None
-        if isinstance(message, Exception):
-            raise message
-        return message
+        deadline_s = monotonic() + timeout_s
+        while True:
+            ended = not self._ears.is_alive()
+            try:
+                message = self._came.get(timeout=0 if ended else 0.1)
+            except Empty:
+                late = monotonic() > deadline_s
+                assert not ended, f"the server has closed the wire; stderr: {self.stderr}"
+                assert not late, f"no line within {timeout_s} s; stderr: {self.stderr}"
+                continue
+            if isinstance(message, Exception):
+                raise message
+            return message
+
+    def settle(self) -> None:
+        """Pass over everything that is still on its way."""
+        self._ids += 1
+        self.say(json.dumps(request(self._ids, "tools/list")).encode())
+        while self.next().get("id") != self._ids:
+            pass
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """A request as the 2026-07-28 era writes it, answered."""
@@ -308,13 +325,13 @@ class Lines:
 
     def leave(self, within_s: float = 5.0) -> int:
         """Close stdin; the server's exit status."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        return self._process.wait(timeout=within_s)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(timeout=within_s)
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             self.heard += line
             try:
                 message = json.loads(line)
@@ -338,7 +355,9 @@ def request(request_id: int | str, method: str, **params: Any) -> dict[str, Any]
 
 
 @contextmanager
-def lines(home: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Lines]:
+def lines(
+    home: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Lines]:
     """A bare client on a new server, gone at the end whatever happened."""
     home.mkdir(parents=True, exist_ok=True)
     log = home / "stderr.txt"

@@ -12,9 +12,7 @@ import pytest
 
 from .clients import DOMAIN, LONG, USER, Lines, lines, server_environment
 
-CAPTURE = (
-    Path(__file__).parents[2].parent / "shared/evidence/claude_code_2.1.330_mcp_wire.jsonl"
-)
+CAPTURE = Path(__file__).parents[2].parent / "shared/evidence/claude_code_2.1.330_mcp_wire.jsonl"
 CANARIES = {
     "ANTHROPIC_API_KEY": "canary-sk-ant-0d5a",
     "CLAUDE_CODE_MESSAGING_TOKEN": "canary-token-77b1",

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from lineal.faces.mcp.front import LINE_MAX_BYTES
+from lineal.faces.mcp.opening import UNANSWERED, shipped
 
 STAND_IN = [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
 WITHIN_S = 20.0  # a cold import on a busy machine, with room
@@ -281,6 +282,28 @@ def test_a_line_that_is_no_message_is_refused_and_the_next_one_works(
         assert (answer["error"]["code"], answer["id"]) == (code, request_id), line[:60]
         peer.ask("next", "ping")
         assert peer.hear() == {"jsonrpc": "2.0", "id": "next", "result": {}}
+
+
+NOT_SURE = {
+    **{name: line for name, (line, _, _) in REFUSED.items()},
+    "as deep as only we read": request(1, "ping", {"_meta": {"a/b": "D"}}).replace(
+        b'"D"', b"[" * 250 + b"]" * 250
+    ),
+    "a key twice": b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}',
+    "an unknown key": b'{"jsonrpc":"2.0","id":1,"method":"ping","more":1}',
+    "an enormous id": b'{"jsonrpc":"2.0","id":%d,"method":"ping"}' % 2**64,
+    "an escaped surrogate": b'{"jsonrpc":"2.0","id":"\\ud83d\\ude00","method":"ping"}',
+    "a second handshake": initialize(2, "2024-11-05"),
+    "a handshake with more": initialize(2).replace(b'"capabilities"', b'"more":1,"capabilities"'),
+}
+
+
+@pytest.mark.parametrize("name", NOT_SURE)
+def test_a_line_that_might_be_read_otherwise_ends_the_early_answers(name: str) -> None:
+    front = shipped(read_only=False)
+    front.hear(initialize(0))
+    assert front.hear(NOT_SURE[name]) == (None, UNANSWERED, True)
+    assert front.hear(LIST) == (None, UNANSWERED, True)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before the SDK", "after"])

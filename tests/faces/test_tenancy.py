@@ -35,12 +35,14 @@ from .clients import (
 
 STORES = ("memory", "sqlite")
 NEVER = "ctx_" + "a" * 26
-SECRET = "quetzal"
+WORD_OF_A = "quetzal"
 """A word that only tenant a ever stores."""
 
 
 @asynccontextmanager
-async def tenants(store: str, home: Path, *names: str) -> AsyncIterator[list[tuple[Client, Service]]]:
+async def tenants(
+    store: str, home: Path, *names: str
+) -> AsyncIterator[list[tuple[Client, Service]]]:
     """A client and its service for each tenant, over one store."""
     async with AsyncExitStack() as stack:
         found: list[tuple[Client, Service]] = []
@@ -55,6 +57,11 @@ async def tenants(store: str, home: Path, *names: str) -> AsyncIterator[list[tup
             server = build_server(access_of(service, tenant=name))
             found.append((await stack.enter_async_context(Client(server)), service))
         yield found
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.fixture(params=STORES)
@@ -72,17 +79,17 @@ async def secrets_of(client: Client) -> str:
         "upsert_user",
         user_id="secret-user",
         domain=DOMAIN,
-        fields={"pet": SECRET},
-        context=f"Keeps a {SECRET}.",
+        fields={"pet": WORD_OF_A},
+        context=f"Keeps a {WORD_OF_A}.",
     )
     made = await ok(
         client,
         "append_context",
         user_id="secret-user",
         domain=DOMAIN,
-        content=f"The {SECRET} lives behind the pump station of Delft since May, under the stairs.",
-        tags=[SECRET],
-        metadata={SECRET: 1},
+        content=f"The {WORD_OF_A} lives behind the pump station of Delft, under the stairs.",
+        tags=[WORD_OF_A],
+        metadata={WORD_OF_A: 1},
     )
     return str(made["context_id"])
 
@@ -120,7 +127,7 @@ async def test_another_tenants_ids_are_as_unknown_as_ids_that_never_were(
         alike(told(theirs), context_id, "secret-user"),
         alike(told(never), NEVER, "never-user"),
     )
-    assert SECRET not in json.dumps(found)
+    assert WORD_OF_A not in json.dumps(found)
     if tool == "upsert_user":  # it makes the tenant's own row, of that name, and touches no other
         assert shape(found) == shape(wanted)
         assert found["extras"] == wanted["extras"]
@@ -132,7 +139,7 @@ async def test_another_tenants_ids_are_as_unknown_as_ids_that_never_were(
     elif tool != "upsert_user":
         assert error_in(found)["code"] == "not_found"
     assert await counted(a_service, "a") == before
-    assert SECRET in json.dumps(await ok(a, "get_context", context_id=context_id))
+    assert WORD_OF_A in json.dumps(await ok(a, "get_context", context_id=context_id))
 
 
 def shape(value: Any) -> Any:
@@ -198,7 +205,7 @@ async def test_what_was_read_behind_one_wall_is_in_no_lineage_behind_another(
     (a, _), (b, _) = two
     context_id = await secrets_of(a)
     await ok(a, "get_context", context_id=context_id)
-    await ok(a, "search_context", query=SECRET, user_id="secret-user")
+    await ok(a, "search_context", query=WORD_OF_A, user_id="secret-user")
     made = await ok(b, "append_context", content=LONG)
     assert made["lineage"]["source_ids"] == []
 
@@ -247,36 +254,44 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize(("one", "other"), PAIRS, ids=lambda names: ascii("+".join(names))[:60])
+@pytest.fixture(scope="module", params=STORES)
+async def by_tenant(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> AsyncIterator[dict[str, Client]]:
+    """A client of each tenant in PAIRS, over one store for all of them."""
+    names = sorted({names[0] for pair in PAIRS for names in pair})
+    async with tenants(request.param, tmp_path_factory.mktemp("home"), *names) as found:
+        yield {name: client for name, (client, _) in zip(names, found, strict=True)}
+
+
+@pytest.mark.parametrize("number", range(len(PAIRS)), ids=lambda n: f"{n}-{ascii(PAIRS[n])[:60]}")
 async def test_names_that_look_alike_are_two_or_refused_never_one(
-    store: str,
-    one: tuple[str, str, str],
-    other: tuple[str, str, str],
-    tmp_path: Path,
+    by_tenant: dict[str, Client], number: int
 ) -> None:
-    async with tenants(store, tmp_path, one[0], other[0]) as ((first, _), (second, _)):
-        whose = {"user_id": one[1], "domain": one[2]}
-        others = {"user_id": other[1], "domain": other[2]}
-        if await refused_as_a_name(first, whose) or await refused_as_a_name(second, others):
-            return
-        await ok(first, "upsert_user", **whose, fields={"mine": SECRET})
-        made = await ok(first, "append_context", **whose, content=f"A {SECRET} of mine.")
+    one, other = PAIRS[number]
+    first, second = by_tenant[one[0]], by_tenant[other[0]]
+    # Each pair has domains of its own, so that the pairs can't meet.
+    whose = {"user_id": one[1], "domain": f"{number}{one[2]}"}
+    others = {"user_id": other[1], "domain": f"{number}{other[2]}"}
+    if await refused_as_a_name(first, whose) or await refused_as_a_name(second, others):
+        return
+    await ok(first, "upsert_user", **whose, fields={"mine": WORD_OF_A})
+    made = await ok(first, "append_context", **whose, content=f"A {WORD_OF_A} of mine.")
 
-        missing = await second.call_tool("get_user", others)
-        assert error_in(told(missing))["code"] == "not_found"
-        assert (await ok(second, "search_context", **others))["hits"] == []
-        assert (await ok(second, "search_context", **others, query=SECRET))["hits"] == []
-        refusal = await second.call_tool("append_context", {**others, "content": "Not mine."})
-        assert error_in(told(refusal))["code"] == "not_found"
+    missing = await second.call_tool("get_user", others)
+    assert error_in(told(missing))["code"] == "not_found"
+    assert (await ok(second, "search_context", **others))["hits"] == []
+    assert (await ok(second, "search_context", **others, query=WORD_OF_A))["hits"] == []
+    refusal = await second.call_tool("append_context", {**others, "content": "Not mine."})
+    assert error_in(told(refusal))["code"] == "not_found"
 
-        await ok(second, "upsert_user", **others, fields={"theirs": 1})
-        await ok(second, "append_context", **others, content="One of theirs.")
-        row = await ok(first, "get_user", **whose)
-        assert (row["user_id"], row["domain"]) == (one[1], one[2])
-        assert row["extras"] == {"mine": SECRET}
-        found = await ok(first, "search_context", **whose)
-        assert [hit["context_id"] for hit in found["hits"]] == [made["context_id"]]
+    await ok(second, "upsert_user", **others, fields={"theirs": 1})
+    await ok(second, "append_context", **others, content="One of theirs.")
+    row = await ok(first, "get_user", **whose)
+    assert {name: row[name] for name in whose} == whose
+    assert row["extras"] == {"mine": WORD_OF_A}
+    found = await ok(first, "search_context", **whose)
+    assert [hit["context_id"] for hit in found["hits"]] == [made["context_id"]]
 
 
 async def refused_as_a_name(client: Client, whose: dict[str, str]) -> bool:

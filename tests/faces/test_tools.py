@@ -199,7 +199,7 @@ async def test_every_argument_of_every_tool_is_among_the_tested_ones(client: Cli
 
 
 async def test_every_tool_takes_all_of_its_arguments(client: Client) -> None:
-    context_id = await remembered(client, **{"tags": ["all"]})
+    context_id = await remembered(client, tags=["all"])
     for tool in NAMES:
         answer = await ok(client, tool, **arguments_of(tool, context_id))
         assert answer
@@ -627,7 +627,9 @@ async def test_a_detail_that_json_cannot_hold_does_not_end_the_call() -> None:
 # --- a server that only reads ---
 
 
-@pytest.mark.parametrize(("where", "mode"), [("process", m) for m in MODES] + [("subprocess", "auto")])
+@pytest.mark.parametrize(
+    ("where", "mode"), [("process", m) for m in MODES] + [("subprocess", "auto")]
+)
 async def test_a_read_only_server_lists_and_calls_no_tool_that_writes(
     where: str, mode: str, tmp_path: Path
 ) -> None:

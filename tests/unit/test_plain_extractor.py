@@ -139,15 +139,13 @@ def test_only_what_the_schema_would_take_is_extracted(text: str, expected: dict[
     assert {find.field: find.value for find in extracted(TYPED, text)} == expected
 
 
+WORDS = ["I", "am", "31", "years", "old", "living in", "Rome", "not", "vegan", "love", "hiking"]
+WORDS += ["we use", "python", "c++", "`x`", "$100,000", "never", "has", "don't", ",", "."]
+TEXTS = st.text(max_size=300) | st.lists(st.sampled_from(WORDS)).map(" ".join)
+
+
 @pytest.mark.parametrize("domain", BOOK.domains())
-@given(
-    text=st.text(max_size=300)
-    | st.lists(
-        st.sampled_from(
-            "I am 31 years old living in Rome not vegan love hiking we use python c++ `x` $100,000 never".split()
-        )
-    ).map(" ".join)
-)
+@given(text=TEXTS)
 def test_every_value_has_its_place_in_the_text_and_is_one_the_schema_takes(
     domain: str, text: str
 ) -> None:

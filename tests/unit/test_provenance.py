@@ -114,7 +114,7 @@ def test_what_nobody_said_or_saw_stays_unknown() -> None:
     """L3"""
     lineage = joined(None, ObservedLineage(), NOW)
     assert lineage == Lineage(created_at=NOW, observed=ObservedLineage())
-    assert lineage.confidence is lineage.model_version is lineage.agent_source is None
+    assert (lineage.confidence, lineage.model_version, lineage.agent_source) == (None,) * 3
     assert lineage.declared is None
 
 

@@ -6,7 +6,9 @@ import re
 from datetime import datetime
 from functools import lru_cache
 
+from lineal.errors import LinealError
 from lineal.models.schema import FieldSpec, Schema
+from lineal.policy.schemas import taken
 from lineal.ports.extractor import Extraction
 
 __all__ = ["PlainExtractor"]
@@ -58,34 +60,28 @@ def _pattern_find(name: str, spec: FieldSpec, match: re.Match[str]) -> list[Extr
     group = 1 if match.re.groups else 0
     kind = spec.items if spec.type == "list" else spec.type
     value = _typed(kind, match.group(group).strip())
-    if value is None or not _in_range(spec, value):
+    try:
+        taken(name, spec, value)
+    except LinealError:  # what the schema wouldn't take was not meant
         return []
     return [
         Extraction(field=name, value=value, span=match.span(group), confidence=PATTERN_CONFIDENCE)
     ]
 
 
-def _typed(kind: str, text: str) -> str | int | float | None:
-    if not text or kind in ("enum", "boolean"):
-        return None
-    if kind in ("integer", "number"):
-        digits = text.replace(",", "")
-        try:
-            return int(digits) if kind == "integer" else float(digits)
-        except ValueError:
-            return None
-    return text
-
-
-def _in_range(spec: FieldSpec, value: str | int | float) -> bool:
-    if isinstance(value, str):
-        return True
-    low = spec.minimum is None or value >= spec.minimum
-    return low and (spec.maximum is None or value <= spec.maximum)
+def _typed(kind: str, text: str) -> str | int | float:
+    """A number where the schema wants one and the text is one; else the text."""
+    digits = text.replace(",", "")
+    try:
+        if kind == "integer":
+            return int(digits)
+        return float(digits) if kind == "number" else text
+    except ValueError:
+        return text
 
 
 def _negated(text: str, start: int) -> bool:
-    before = text[max(0, start - NEGATION_CHARS) : start].casefold()
+    before = text[max(0, start - NEGATION_CHARS) : start].casefold().replace("’", "'")
     clause = re.split(r"[.;!?,]", before)[-1]
     return _NEGATION.search(clause) is not None
 
@@ -95,8 +91,9 @@ def _vocabulary(
     values: tuple[tuple[str, tuple[str, ...]], ...],
 ) -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
-        (value, re.compile(r"\b(?:" + "|".join(map(re.escape, (*words, value))) + r")\b", re.I))
+        (value, re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)", re.I))
         for value, words in values
+        if words
     )
 
 

@@ -18,7 +18,8 @@ class FieldSpec(Model):
     """One field of a schema.
 
     hard: a filter; soft: goes into the domain's vector; derived: computed from `derive`.
-    values: allowed values of an enum (of the items, for a list), each with words that mean it.
+    values: allowed values of an enum (of the items, for a list), each with the words that mean it
+    in a text; a value without words is only ever stated.
     patterns: regular expressions whose first group is the value.
     items: the type of a list's members.
     """

@@ -11,6 +11,7 @@ from lineal.errors import LinealError
 from lineal.models.base import Model
 from lineal.models.context import SOURCES, AppendContext, UpdateContext
 from lineal.models.lineage import DeclaredLineage
+from lineal.models.search import SearchContext
 from lineal.models.user import UpsertUser
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "check_append",
     "check_id",
     "check_query",
+    "check_search",
     "check_update",
     "check_upsert",
     "text_flags",
@@ -52,6 +54,8 @@ def check_append(request: AppendContext, limits: Limits) -> None:
     _length("content", request.content, 1, limits.content_max)
     _length("title", request.title, limits.title_min, limits.title_max)
     _length("summary", request.summary, 1, limits.summary_max)
+    if request.source is not None:
+        _encodable("source", request.source)
     if request.source is not None and request.source not in limits.sources:
         raise LinealError.invalid(
             "source",
@@ -103,17 +107,30 @@ def check_upsert(request: UpsertUser, limits: Limits) -> None:
 def check_id(field: str, value: str) -> None:
     """An id holds no characters that another id could hide behind. Raises invalid_request."""
     _encodable(field, value)
-    flags = text_flags(value)
-    if flags or value != value.strip() or "\n" in value or "\t" in value or "\r" in value:
-        what = ", ".join(flags) or "white space at its ends or line breaks"
+    if value != value.strip() or not all(map(_visible, value)):
+        what = ", ".join(text_flags(value)) or "hidden characters, or white space at its ends"
         raise LinealError.invalid(
             field, f"Field '{field}' holds {what}; use visible characters only.", kind="characters"
         )
 
 
+def _visible(character: str) -> bool:
+    """Whether a reader sees it: no control, format or separator, no variation selector."""
+    if "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
+        return False
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Zl", "Zp")
+
+
 def check_query(query: str) -> None:
     """A query may hold anything that is well-formed text. Raises invalid_request."""
     _encodable("query", query)
+
+
+def check_search(request: SearchContext) -> None:
+    """A search's words and tags. Raises invalid_request."""
+    check_query(request.query)
+    for tag in request.tags:
+        check_id("tags", tag)
 
 
 def text_flags(text: str) -> tuple[str, ...]:

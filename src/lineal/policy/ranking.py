@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
+
+from pydantic_core import to_json
 
 from lineal.models.context import Context
 from lineal.models.search import Candidate, Hit
@@ -21,6 +22,9 @@ WORD_CHARS_MAX = 64
 
 CONTENT_CHARS_MIN = 120
 """A hit is cut to no less than this; a shorter rest of the budget stays unused."""
+
+MISSING_MAX = 1_000_000
+"""Room is kept for a number of missing characters this long."""
 
 _WORD = re.compile(r"\w+")
 
@@ -140,7 +144,7 @@ def hit_of(context: Context, score: float) -> Hit:
 
 def packed(hits: Iterable[Hit], chars_max: int) -> list[Hit]:
     """The first hits that fit, whole; the first that doesn't is cut to the room left, if that
-    still says something. chars_max: characters of the JSON of all hits."""
+    still says something; of the best hit anything does. chars_max: characters of the JSON."""
     room, chosen = chars_max, []
     for hit in hits:
         size = _size(hit)
@@ -148,23 +152,33 @@ def packed(hits: Iterable[Hit], chars_max: int) -> list[Hit]:
             room -= size
             chosen.append(hit)
             continue
-        cut = _cut(hit, room)
+        cut = _cut(hit, room, CONTENT_CHARS_MIN if chosen else 1)
         return [*chosen, cut] if cut else chosen
     return chosen
 
 
-def _cut(hit: Hit, room: int) -> Hit | None:
-    """The hit with so much of its content that it fits; None when that would be too little."""
-    keep = room - (_size(hit.model_copy(update={"content": ""})) + len('"missing_chars":1000000,'))
-    keep = min(keep, len(hit.content))
-    while keep >= CONTENT_CHARS_MIN:
-        part = hit.content[:keep]
-        over = len(json.dumps(part, ensure_ascii=False)) - 2 - keep
-        if over <= 0:
-            missing = len(hit.content) - keep
-            return hit.model_copy(update={"content": part, "missing_chars": missing})
-        keep -= over
-    return None
+def _cut(hit: Hit, room: int, least: int) -> Hit | None:
+    """The hit with as much of its content as fits; None when that would be less than `least`."""
+    bare = hit.model_copy(update={"content": "", "missing_chars": MISSING_MAX})
+    keep = _fitting(hit.content, room - _size(bare))
+    if keep < least:
+        return None
+    return bare.model_copy(
+        update={"content": hit.content[:keep], "missing_chars": len(hit.content) - keep}
+    )
+
+
+def _fitting(text: str, room: int) -> int:
+    """How many characters of the text take at most `room` in JSON, where some take several."""
+    low, high = 0, min(len(text), max(room, 0))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _json_size(text[:middle]) <= room else (low, middle - 1)
+    return low
+
+
+def _json_size(text: str) -> int:
+    return len(to_json(text).decode()) - 2
 
 
 def _size(hit: Hit) -> int:

@@ -40,8 +40,8 @@ def taken(name: str, spec: FieldSpec, value: Any) -> Any:
 
 def _one(name: str, spec: FieldSpec, kind: FieldType, value: Any) -> Any:
     checks: dict[FieldType, Callable[[], bool]] = {
-        "integer": lambda: type(value) is int,
-        "number": lambda: type(value) in (int, float) and math.isfinite(value),
+        "integer": lambda: type(value) is int and _measurable(value),
+        "number": lambda: type(value) in (int, float) and _measurable(value),
         "string": lambda: isinstance(value, str) and bool(value.strip()),
         "enum": lambda: isinstance(value, str) and value in spec.values,
         "boolean": lambda: type(value) is bool,
@@ -52,8 +52,7 @@ def _one(name: str, spec: FieldSpec, kind: FieldType, value: Any) -> Any:
         wanted = f"one of {', '.join(spec.values)}" if kind == "enum" else f"a {kind}"
         raise LinealError.invalid(
             name,
-            f"Field '{name}' is the {kind_of(value)} {str(value)[:60]!r}; "
-            f"the schema takes {wanted}.",
+            f"Field '{name}' is the {kind_of(value)} {_shown(value)}; the schema takes {wanted}.",
             expected=kind,
             received=kind_of(value),
         )
@@ -72,6 +71,21 @@ def _within(name: str, spec: FieldSpec, value: float) -> None:
             minimum=spec.minimum,
             maximum=spec.maximum,
         )
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(str(value)[:60])
+    except ValueError:  # an integer with more digits than Python writes out
+        return "beyond every measure"
+
+
+def _measurable(value: float) -> bool:
+    """Finite, and no larger than a float can say."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _is_date(value: str) -> bool:

@@ -50,7 +50,7 @@ class SchemaBook:
         except ValidationError as wrong:
             first = wrong.errors(include_url=False)[0]
             self._refuse(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
-        except (OSError, UnicodeDecodeError, re.error) as wrong:
+        except (OSError, ValueError, RecursionError, re.error) as wrong:
             self._refuse(path, str(wrong))
         else:
             self._broken.pop(schema.domain, None)
