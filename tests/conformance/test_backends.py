@@ -16,6 +16,7 @@ from lineal.ports.backend import Backend
 from lineal.ports.store import Store
 from lineal.schemas.book import SchemaBook
 from lineal.stores.memory import MemoryStore
+from lineal.stores.sqlite import SqliteStore
 from lineal.testing import BackendSuite, FakeBackend
 from lineal.testing.backend_cases.caller import Caller
 from lineal.testing.backend_cases.refusals import BackendRefusals
@@ -50,8 +51,7 @@ class TestEmbeddedOnSqlite(BackendSuite):
     durable = True
 
     def make_backend(self, clock: Clock, directory: Path) -> Backend:
-        sqlite = pytest.importorskip("lineal.stores.sqlite")
-        return _embedded(sqlite.SqliteStore(directory / "m.db", clock=clock))
+        return _embedded(SqliteStore(directory / "m.db", clock=clock))
 
 
 class TestFakeThatRefuses(BackendRefusals):

@@ -24,9 +24,8 @@ from lineal.models.search import CandidatePage, TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Store
 from lineal.stores.memory import MemoryStore
+from lineal.stores.sqlite import SqliteStore
 from lineal.testing.samples import START, a_context, a_user, an_edge
-
-sqlite = pytest.importorskip("lineal.stores.sqlite")
 
 IDS = tuple(f"ctx_{n}" for n in range(5))
 WORDS = ("walnut", "almond", "granite", "velvet")
@@ -251,8 +250,7 @@ class SameAnswers(RuleBasedStateMachine):
         self.loop.run(both())
 
     def _sqlite(self) -> Store:
-        store: Store = sqlite.SqliteStore(Path(self.directory.name) / "m.db", clock=self.clock)
-        return store
+        return SqliteStore(Path(self.directory.name) / "m.db", clock=self.clock)
 
 
 def _ends_at(seen: Snapshot, life_s: int | None) -> Any:
@@ -312,4 +310,4 @@ async def _counts(store: Store, scope: Scope) -> StoreStats:
 SameAnswers.TestCase.settings = settings(
     max_examples=max(1, settings().max_examples // 4), stateful_step_count=30
 )
-TestSameAnswers = SameAnswers.TestCase
+TestSameAnswers = pytest.mark.slow(SameAnswers.TestCase)

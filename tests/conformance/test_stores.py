@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from lineal.clock import Clock
 from lineal.ports.store import Store
 from lineal.stores.memory import MemoryStore
+from lineal.stores.sqlite import SqliteStore
 from lineal.testing import StoreSuite
 
 
@@ -19,6 +18,4 @@ class TestMemoryStore(StoreSuite):
 
 class TestSqliteStore(StoreSuite):
     def make_store(self, clock: Clock, directory: Path) -> Store:
-        sqlite = pytest.importorskip("lineal.stores.sqlite")
-        store: Store = sqlite.SqliteStore(directory / "m.db", clock=clock)
-        return store
+        return SqliteStore(directory / "m.db", clock=clock)

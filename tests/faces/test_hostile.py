@@ -6,6 +6,7 @@ The matrices are made from tools/list, so that a new tool or argument is covered
 from __future__ import annotations
 
 import json
+import math
 import random
 import signal
 import sqlite3
@@ -148,27 +149,31 @@ async def taken_or_refused(
     assert error["retryable"] is False, (what, error)
 
 
+NO_CONFIDENCES: list[Any] = [None, True, "1", -0.1, 1.1, 1e308, math.nan, math.inf, [], {}]
+NO_REFERENCES: list[Any] = [None, "x", [""], [None], [1], [{}], ["x"] * 257, ["x" * 513], ["\x00"]]
+NO_MODELS: list[Any] = [None, "", 1, [], "x" * 201, "\x00"]
+NO_TAGS: list[Any] = ["", None, 1, [], {}, "x" * 101, "\x00", "\u200b", "a\nb"]
+
 PARTS: dict[str, list[Any]] = {
     "lineage": [
-        {"confidence": value}
-        for value in (None, True, "1", -0.1, 1.1, 1e308, float("nan"), float("inf"), [], {})
-    ]
-    + [
-        {name: value}
-        for name in ("source_ids", "derived_from", "tool_calls")
-        for value in (None, "x", [""], [None], [1], [{}], ["x"] * 1_000, ["x" * 513], ["\x00"], {})
-    ]
-    + [{"model_version": value} for value in (None, "", 1, [], "x" * 201, "\x00")]
-    + [{"created_at": "2026-01-01T00:00:00Z"}, {"agent_source": "me"}, {"": 1}, {"__proto__": 1}],
-    "tags": [[value] for value in ("", None, 1, [], {}, "x" * 101, "\x00", "\u200b", "a\nb")]
-    + [["x"] * 65, "x", {"0": "x"}],
+        *({"confidence": value} for value in NO_CONFIDENCES),
+        *({"source_ids": value} for value in NO_REFERENCES),
+        *({"derived_from": value} for value in NO_REFERENCES),
+        *({"tool_calls": value} for value in NO_REFERENCES),
+        *({"model_version": value} for value in NO_MODELS),
+        {"created_at": "2026-01-01T00:00:00Z"},
+        {"agent_source": "me"},
+        {"": 1},
+        {"__proto__": 1},
+    ],
+    "tags": [*([value] for value in NO_TAGS), ["x"] * 65, "x", {"0": "x"}],
     "metadata": [
         {"": ""},
         {"x" * 70_000: 1},
         {"k": "x" * 70_000},
         {"k": [0] * 20_000},
-        {"k": float("nan")},
-        {"k": float("inf")},
+        {"k": math.nan},
+        {"k": math.inf},
         {"k": 2**70},
         {"k": 1e400},
         {"\x00": "\x00"},
@@ -180,7 +185,7 @@ PARTS: dict[str, list[Any]] = {
     "fields": [
         {"": ""},
         {"x" * 70_000: 1},
-        {"k": float("nan")},
+        {"k": math.nan},
         {"k": 2**70},
         {"\x00": 1},
         {"a.b": 1, "a": {"b": 2}},
@@ -191,7 +196,7 @@ PARTS: dict[str, list[Any]] = {
     "nia_references": [
         {"web_searches": "x"},
         {"web_searches": [{"k": "x" * 70_000}]},
-        {"web_searches": [float("nan")]},
+        {"web_searches": [math.nan]},
         {"other": 1},
         {"": None},
     ],

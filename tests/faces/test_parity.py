@@ -211,7 +211,7 @@ def renamed(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-EMPTY = st.just({})
+EMPTY: st.SearchStrategy[dict[str, Any]] = st.just({})
 ICON = objects(src=WORDS, mimeType=WORDS, sizes=st.lists(WORDS), theme=st.just("dark"))
 INFO = objects(
     name=WORDS,

@@ -35,15 +35,16 @@ def a_store(path: Path, **options: Any) -> SqliteStore:
     return SqliteStore(path, clock=SystemClock(), **options)
 
 
-async def opens(path: Path, at: str) -> None:
-    """Open a file at that second of the clock, write one note, close."""
-    store = a_store(path)
-    await asyncio.sleep(max(0.0, float(at) - time.time()))
-    await store.open()
+async def opens(directory: Path, start: str, rounds: str) -> None:
+    """Each quarter of a second from then on: open a new file, write one note, close."""
     name = f"ctx_{os.getpid()}"
-    await keep(store, contexts=(a_context(name),))
-    await store.close()
-    say(name)
+    for number in range(int(rounds)):
+        store = a_store(directory / f"{number}.db")
+        await asyncio.sleep(max(0.0, float(start) + number * 0.25 - time.time()))
+        await store.open()
+        await keep(store, contexts=(a_context(name),))
+        await store.close()
+        say(name)
 
 
 async def writes(path: Path, prefix: str) -> None:
@@ -72,6 +73,25 @@ async def holds(path: Path) -> None:
         return Plan(Changes(), None)
 
     await store.commit(ADA, Reads(), decide)
+
+
+async def forks(path: Path) -> None:
+    """Try the store in a forked process, then go on in this one."""
+    store = a_store(path)
+    await store.open()
+    await keep(store, contexts=(a_context("ctx_1"),))
+    child = os.fork()
+    if child == 0:
+        try:
+            store.read(ADA, Reads()).send(None)
+        except LinealError as error:
+            say(error.message)
+        sys.exit(0)
+    os.waitpid(child, 0)
+    await keep(store, contexts=(a_context("ctx_2"),))
+    seen = await store.read(ADA, Reads(context_ids=("ctx_1", "ctx_2")))
+    say({"seen": list(seen.contexts), "ok": (await store.verify()).ok})
+    await store.close()
 
 
 async def fills(path: Path, limit_bytes: str) -> None:
@@ -149,6 +169,7 @@ COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "opens": opens,
     "writes": writes,
     "holds": holds,
+    "forks": forks,
     "fills": fills,
     "watched": watched,
     "reads_only": reads_only,

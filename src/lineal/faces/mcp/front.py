@@ -152,11 +152,8 @@ class Front:
             self._wake()
 
 
-def run(*, read_only: bool = False, opening: Opening | None = None) -> int:
-    """Serve MCP over stdin and stdout until the client leaves; returns the exit code.
-
-    opening: what may be answered early; by default what the shipped snapshot holds.
-    """
+def run(*, read_only: bool = False) -> int:
+    """Serve MCP over stdin and stdout until the client leaves; returns the exit code."""
     try:
         stdin, stdout = _claim_stdin(), _claim_stdout()
     except OSError as error:
@@ -164,7 +161,7 @@ def run(*, read_only: bool = False, opening: Opening | None = None) -> int:
             f"lineal: `serve` speaks over stdin and stdout, and one is closed: {error}\n"
         )
         return 1
-    front = Front(opening or shipped(read_only=read_only), stdin, stdout)
+    front = Front(shipped(read_only=read_only), stdin, stdout)
     start_new_thread(front.read, ())
     try:
         front.await_quiet()

@@ -110,7 +110,7 @@ class Opening:
         method, params = message["method"], message.get("params", {})
         first = self._modern is None
         if first:
-            self._modern = method != "initialize" and _VERSION_KEY in _meta(params)
+            self._modern = _VERSION_KEY in _meta(params)
         result = self._result(method, params)
         if result is None:
             self._lost = method == "initialize"

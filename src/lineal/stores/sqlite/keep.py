@@ -29,9 +29,9 @@ _INSERT_CONTEXT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_CONTEXT = (
-    "UPDATE context SET revision = ?, memory_type = ?, expires_at = ?, occurred_at = ?, "
-    "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, context_digest = ? "
-    "WHERE seq = ?"
+    "UPDATE context SET user_id = ?, domain = ?, revision = ?, memory_type = ?, expires_at = ?, "
+    "occurred_at = ?, created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, "
+    "context_digest = ? WHERE seq = ?"
 )
 _UPDATE_KEY = "UPDATE context SET content_key = ?, context_digest = ? WHERE seq = ?"
 _INSERT_REVISION = "INSERT INTO context_revision VALUES (?, ?, ?, ?, ?)"
@@ -98,14 +98,9 @@ def _replace_context(
     connection: apsw.Connection, old: ContextRow, context: Context, content_key: str | None
 ) -> ContextRow:
     """The new present of a row that is there."""
-    if (old.user_id, old.domain) != (context.user_id, context.domain):
-        raise LinealError.conflict(
-            f"Context '{old.context_id}' belongs to another user or domain; that never changes.",
-            context_id=old.context_id,
-        )
     fulltext.replace(connection, old, context)
     row = ContextRow.made(old.tenant, context, content_key or old.content_key, old.seq)
-    connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
+    connection.execute(_UPDATE_CONTEXT, (*row[3:], row.seq))
     return row
 
 

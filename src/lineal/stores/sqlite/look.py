@@ -12,8 +12,9 @@ from lineal.clock import to_ms
 from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
+from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
-from lineal.stores.sqlite.digests import naming, parsed, require_digest
+from lineal.stores.sqlite.digests import naming, parsed
 from lineal.stores.sqlite.graph import descendants
 from lineal.stores.sqlite.receipts import receipt
 from lineal.stores.sqlite.rows import head_of, tombstone_of
@@ -189,7 +190,8 @@ def _live_user_kept(
     if values is None:
         return None
     row = UserKept.checked(values[:-2])
-    require_digest(values[6], (scope.tenant, scope.user_id, scope.domain, *row[4:6]), row.what)
+    if (row.user_id, row.domain) != (scope.user_id, scope.domain):
+        raise trouble.damaged(row.what)
     return (row, *values[-2:]) if row.live(to_ms(now)) else None
 
 
@@ -220,5 +222,6 @@ def _within(scope: Scope, user_id: str, domain: str) -> bool:
 
 def _asked(row: ContextRow, name: str) -> ContextRow:
     """The row, which a damaged index could have taken from somewhere else."""
-    require_digest(row.context_digest, (row.tenant, name, *row[3:-1]), f"The memory '{name}'")
+    if row.context_id != name:
+        raise trouble.damaged(f"The memory '{name}'", context_id=name)
     return row

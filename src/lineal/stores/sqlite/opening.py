@@ -78,6 +78,14 @@ class Opening:
             raise trouble.busy(timeout_s)
         return self._future.result()
 
+    def abandon(self) -> None:
+        """Nobody wants the store any more: close it as soon as it is open."""
+        self._future.add_done_callback(self._close_unwanted)
+
+    def _close_unwanted(self, future: Future[Opened]) -> None:
+        if future.exception() is None:
+            future.result().close(self._busy_timeout_s)
+
     def _run(self) -> None:
         try:
             with trouble.mapped():
@@ -139,6 +147,7 @@ class Opening:
             )
         # Without a right to make a -shm file only an unchanging file can be read. A log means that
         # it isn't unchanging.
+        self._files.remember()
         immutable = not self._files.directory_writable() and not self._files.has_wal()
         opened = self._opened(None, immutable=immutable)
         connection = opened.connect()
@@ -159,8 +168,13 @@ class Opening:
         return connection
 
     def _opened(self, writer: Writer | None, *, immutable: bool) -> Opened:
-        wait = self._busy_timeout_s
-        connect = partial(
-            connections.reader, self._files.path, busy_timeout_s=wait, immutable=immutable
-        )
+        connect = partial(self._connect_reader, immutable)
         return Opened(self._files, writer, Readers(connect, self._clock), connect)
+
+    def _connect_reader(self, immutable: bool) -> apsw.Connection:
+        """A connection to the very file that is open, not to one that has taken its place."""
+        self._files.require_same()
+        wait = self._busy_timeout_s
+        connection = connections.reader(self._files.path, busy_timeout_s=wait, immutable=immutable)
+        self._files.require_same()
+        return connection

@@ -95,6 +95,9 @@ class SqliteStore:
         """Finish running writes, then let go of everything."""
         require_same_process(self._pid)
         opened, self._opened = self._opened, None
+        if self._opening is not None:
+            self._opening.abandon()
+            self._opening = None
         if opened is not None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(opened.close, self._busy_timeout_s)

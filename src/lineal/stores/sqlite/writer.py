@@ -102,6 +102,7 @@ class Writer:
         self._clock = clock
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self._erased = False
+        self._doubtful = False
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="lineal-writer", daemon=True)
 
@@ -160,6 +161,8 @@ class Writer:
     def _transact(self, first: WriteJob, batch: _Batch) -> None:
         """Raises before any job was claimed, or accounts for every claimed one in `batch`."""
         self._files.require_same()
+        if self._doubtful:
+            self._settle_log()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             require_version(self._connection)
@@ -183,6 +186,7 @@ class Writer:
         except LinealError as error:
             batch.fail(error)
         except (apsw.Error, OSError) as error:
+            self._doubtful = True
             batch.fail(_from(trouble.outcome_unknown(error), error))
         else:
             self._erased = self._erased or transaction.erased
@@ -243,6 +247,14 @@ class Writer:
         with contextlib.suppress(OSError, LinealError), self._turn:
             self._files.require_same()
             self._truncate()
+
+    def _settle_log(self) -> None:
+        """After a failed sync the kernel may call clean what isn't on disk, and a later sync would
+        succeed over the gap. So fold the log into the database before anything is added to it."""
+        blocked, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0]
+        if blocked:
+            raise apsw.BusyError("a reader still needs the log")
+        self._doubtful = False
 
     def _truncate(self) -> None:
         """Empty the log, and with it what was erased, unless a reader still needs it."""

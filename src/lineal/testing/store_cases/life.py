@@ -121,7 +121,8 @@ class StoreLife:
 
     async def test_a_sweep_takes_at_most_its_limit(self, store: Store, clock: ManualClock) -> None:
         mortal = tuple(a_context(f"ctx_{n}", expires_at=START + HOUR) for n in range(5))
-        await keep(store, contexts=mortal)
+        await keep(store, contexts=mortal[:3])
+        await keep(store, Scope(tenant="other"), contexts=mortal[3:])
         clock.advance(hours=1)
         taken = [(await store.sweep(limit=2)).contexts for _ in range(4)]
         assert taken == [2, 2, 1, 0]

@@ -156,6 +156,12 @@ class StoreWall:
             assert (await store.find(scope, TextQuery())).matched == 0
             assert await store.head(scope, "coding") is None
 
+    async def test_a_scope_of_one_user_forgets_nothing_of_another(self, store: Store) -> None:
+        await keep(store, contexts=(a_context("ctx_1"),))
+        for other in ({"user_id": "grace"}, {"domain": "hiring"}):
+            await keep(store, ADA.model_copy(update=other), forget=("ctx_1",))
+            assert len(await store.history(ADA, "ctx_1")) == 1
+
     async def test_a_wide_scope_shows_every_user_and_domain_behind_the_wall(
         self, store: Store
     ) -> None:

@@ -90,6 +90,18 @@ class StoreWrites:
         assert seen.tombstones == {}
         assert await store.head(ADA, "coding") == HEAD
 
+    async def test_many_rows_of_a_kind_are_kept_in_one_write(self, store: Store) -> None:
+        names = tuple(f"ctx_{n}" for n in range(12))
+        twice = tuple(a_context(name, revision=r) for name in names for r in (1, 2))
+        people = tuple(a_user(user_id=f"user {n}") for n in range(12))
+        await keep(store, contexts=twice, users=people)
+        seen = await store.read(ADA, Reads(context_ids=names))
+        assert {context.revision for context in seen.contexts.values()} == {2}
+        assert len(seen.contexts) == 12
+        assert (await store.stats(Scope(tenant="acme"))).users == 12
+        await keep(store, forget=names[:11])
+        assert set(await store.tombstones(ADA, names)) == set(names[:11])
+
     async def test_a_read_shows_what_was_asked_for_and_nothing_else(self, store: Store) -> None:
         both = (a_context("ctx_1"), a_context("ctx_2"))
         await keep(store, contexts=both, users=(a_user(),), receipt=a_receipt("k"))
@@ -161,6 +173,17 @@ class StoreWrites:
             assert raised.value.code is ErrorCode.CONFLICT
         assert len(await store.history(ADA, "ctx_1")) == present
         assert len(await store.user_history(ADA)) == present
+
+    @pytest.mark.parametrize("moved", [{"user_id": "grace"}, {"domain": "hiring"}])
+    async def test_a_context_never_changes_its_owner(
+        self, store: Store, moved: dict[str, str]
+    ) -> None:
+        await keep(store, contexts=(a_context("ctx_1"),))
+        for scope in (Scope(tenant="acme"), ADA.model_copy(update=moved)):
+            with pytest.raises(LinealError) as raised:
+                await keep(store, scope, contexts=(a_context("ctx_1", revision=2, **moved),))
+            assert raised.value.code is ErrorCode.CONFLICT
+        assert await store.history(ADA, "ctx_1") == (a_context("ctx_1"),)
 
     async def test_history_keeps_every_revision_first_to_last(self, store: Store) -> None:
         texts = [a_context("ctx_1", revision=r, content=f"Version {r}.") for r in (1, 2, 3)]
