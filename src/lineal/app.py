@@ -138,24 +138,27 @@ def local_call(settings: Settings, tool: str) -> Call:
 def run_stdio(front: Front, *, read_only: bool = False) -> int:
     """Serve MCP behind the front until the client leaves; the exit status.
 
-    A store that can't be opened is said on stderr and to each call; the lists go on being
-    answered, so that the client shows what is wrong instead of nothing.
+    A wrong setting or a store that can't be opened is said on stderr and to each call; the lists
+    go on being answered, so that the client shows what is wrong instead of nothing.
     """
     try:
         settings = Settings()
-    except ValueError as wrong:
-        print(f"lineal: {_settings_error(wrong)}", file=sys.stderr)  # noqa: T201
-        return 2
+        wrong = None
+    except ValidationError as error:
+        settings = Settings.model_construct()
+        wrong = _settings_error(error)
     logging.basicConfig(
         stream=sys.stderr,
         level=settings.log_level.upper(),
         format="lineal %(levelname)s %(name)s: %(message)s",
     )
-    anyio.run(_serve, settings, front, read_only)
+    anyio.run(_serve, settings, wrong, front, read_only)
     return 0
 
 
-async def _serve(settings: Settings, front: Front, read_only: bool) -> None:
+async def _serve(
+    settings: Settings, wrong: LinealError | None, front: Front, read_only: bool
+) -> None:
     from lineal.faces.mcp.access import OneClient
     from lineal.faces.mcp.serve import serve_stdio
     from lineal.faces.mcp.server import build_server
@@ -163,6 +166,8 @@ async def _serve(settings: Settings, front: Front, read_only: bool) -> None:
     async with AsyncExitStack() as stack:
 
         async def connect() -> Service:
+            if wrong is not None:
+                raise wrong
             return await stack.enter_async_context(open_service(settings))
 
         access = OneClient(
@@ -192,12 +197,11 @@ async def _sweeping(access: OneClient, interval_s: float) -> None:
                 _log.warning("sweep: %s", report.refused)
 
 
-def _settings_error(wrong: ValueError) -> str:
+def _settings_error(wrong: ValidationError) -> LinealError:
     """What is wrong with the settings, by the names of their variables, without their values."""
-    if not isinstance(wrong, ValidationError):
-        return f"the settings can't be read: {wrong}"
-    parts = [
-        f"LINEAL_{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}"
-        for error in wrong.errors(include_url=False, include_input=False)
-    ]
-    return "the settings are wrong. " + "; ".join(parts)
+    errors = wrong.errors(include_url=False, include_input=False)
+    names = [f"LINEAL_{'.'.join(map(str, error['loc'])).upper()}" for error in errors]
+    parts = [f"{name}: {error['msg']}" for name, error in zip(names, errors, strict=True)]
+    return LinealError.invalid(
+        names[0], f"A setting is wrong. {'; '.join(parts)}. Correct it and start again."
+    )

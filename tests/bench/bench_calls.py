@@ -23,16 +23,19 @@ import apsw
 from rpc import LINEAL, Rpc, clean_environment
 
 HERE = Path(__file__).parent
+WARM_UP = 20
+"""Rounds that don't count."""
+
 CONTENT = (
     "Mara said on Tuesday that the importer must keep the old column order, because the finance "
     "export of {} still reads by position; she will tell us when that is gone."
 )
 
 
-def timed(action: Callable[[], object]) -> float:
+def timed(action: Callable[[str], object], text: str) -> float:
     """Milliseconds that the action took."""
     start = time.perf_counter()
-    action()
+    action(text)
     return (time.perf_counter() - start) * 1e3
 
 
@@ -70,29 +73,27 @@ def measure(rounds: int, home: Path) -> dict[str, object]:
     samples: dict[str, list[float]] = {}
     last = ""
 
-    def append(i: int, domain: str) -> None:
+    def append(text: str, domain: str) -> None:
         nonlocal last
-        text = CONTENT.format(i)
         last = lineal.call("append_context", user_id="u", domain=domain, content=text)["context_id"]
 
-    for i in range(-20, rounds):
+    actions: dict[str, Callable[[str], object]] = {
+        "append": lambda text: append(text, "notes"),
+        "append_extracting": lambda text: append(text, "coding"),
+        "get": lambda text: lineal.call("get_context", context_id=last),
+        "search": lambda text: lineal.call("search_context", query="finance export", user_id="u"),
+        "bare_commit": commit,
+        "echo_low": lambda text: servers["echo_low"].call("echo", text=text),
+        "echo_high": lambda text: servers["echo_high"].call("echo", text=text),
+    }
+    for i in range(-WARM_UP, rounds):
         text = CONTENT.format(i)
-        took = {
-            "append": timed(lambda i=i: append(i, "notes")),
-            "append_extracting": timed(lambda i=i: append(i, "coding")),
-            "get": timed(lambda: lineal.call("get_context", context_id=last)),
-            "search": timed(
-                lambda: lineal.call("search_context", query="finance export position", user_id="u")
-            ),
-            "bare_commit": timed(lambda text=text: commit(text)),
-            "echo_low": timed(lambda text=text: servers["echo_low"].call("echo", text=text)),
-            "echo_high": timed(lambda text=text: servers["echo_high"].call("echo", text=text)),
-        }
-        if i >= 0:
-            for name, value in took.items():
-                samples.setdefault(name, []).append(value)
+        for name, action in actions.items():
+            took = timed(action, text)
+            if i >= 0:
+                samples.setdefault(name, []).append(took)
     for i in range(max(0, 1000 - 2 * rounds)):
-        append(i, "notes")
+        append(CONTENT.format(-i), "notes")
     time.sleep(3)
     rss = {name: server.rss_bytes() for name, server in servers.items()}
     for server in servers.values():

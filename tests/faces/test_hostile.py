@@ -326,6 +326,23 @@ async def test_a_client_with_an_endless_or_odd_name_is_written_down_within_bound
         assert source is None or not text_flags(source)
 
 
+NAMES = {"user_id", "domain", "session_id", "speaker", "tags", "idempotency_key", "context_id"}
+HIDING = ["a\x00", "a\u202eb", "a\u200bb", "a\U000e0041", "\x1b[31ma", " a", "a ", "a\nb"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "name"), [(tool, name) for tool, name in ARGUMENTS_SHOWN if name in NAMES]
+)
+async def test_a_name_that_hides_something_is_refused(place: Place, tool: str, name: str) -> None:
+    """CHECKS 65, 74: two names that look the same are not two names."""
+    for text in HIDING:
+        value = [text] if name == "tags" else text
+        sent = {**target_of(tool, place, place.context_id), name: value}
+        error = await refused(place.client, tool, "invalid_request", **sent)
+        assert error["details"]["field"].split(".")[0] == name
+    await place.unharmed()
+
+
 # --- words that mean something to a database ---
 
 SQL = [

@@ -60,6 +60,9 @@ class EditedFile(Model):
     language: str | None = None
 
 
+EditedFiles = Annotated[tuple[EditedFile, ...], Field(max_length=1_000)]
+
+
 class NiaReferences(Model):
     """What was consulted: both public shapes are taken (lists of names, or richer objects)."""
 
@@ -86,7 +89,7 @@ class AppendContext(Model):
     tags: Tags = ()
     metadata: JsonObject | None = None
     nia_references: NiaReferences | None = None
-    edited_files: tuple[EditedFile, ...] | None = None
+    edited_files: EditedFiles | None = None
     session_id: Identifier | None = None
     speaker: Identifier | None = None
     memory_type: MemoryType | None = None
@@ -106,7 +109,7 @@ class UpdateContext(Model):
     tags: Tags | None = None
     metadata: JsonObject | None = None
     nia_references: NiaReferences | None = None
-    edited_files: tuple[EditedFile, ...] | None = None
+    edited_files: EditedFiles | None = None
     memory_type: MemoryType | None = None
     ttl_seconds: TtlSeconds | None = None
     lineage: DeclaredLineage | None = None

@@ -25,7 +25,7 @@ class SearchContext(Model):
     query: Annotated[str, Field(max_length=100_000)] = ""
     user_id: Identifier | None = None
     domain: Identifier | None = None
-    memory_types: tuple[MemoryType, ...] = ()
+    memory_types: Annotated[tuple[MemoryType, ...], Field(max_length=8)] = ()
     tags: Tags = ()
     limit: Annotated[int, Field(ge=1, le=200, strict=True)] = 10
     max_tokens: Annotated[int, Field(ge=100, le=100_000, strict=True)] = 1_500

@@ -22,6 +22,7 @@ __all__ = [
     "check_search",
     "check_update",
     "check_upsert",
+    "is_plain",
     "text_flags",
 ]
 
@@ -107,18 +108,23 @@ def check_upsert(request: UpsertUser, limits: Limits) -> None:
 def check_id(field: str, value: str) -> None:
     """An id holds no characters that another id could hide behind. Raises invalid_request."""
     _encodable(field, value)
-    if value != value.strip() or not all(map(_visible, value)):
+    if not is_plain(value):
         what = ", ".join(text_flags(value)) or "hidden characters, or white space at its ends"
         raise LinealError.invalid(
             field, f"Field '{field}' holds {what}; use visible characters only.", kind="characters"
         )
 
 
+def is_plain(value: str) -> bool:
+    """Whether a reader sees all of it: no hidden characters, no white space at its ends."""
+    return value == value.strip() and all(map(_visible, value))
+
+
 def _visible(character: str) -> bool:
     """Whether a reader sees it: no control, format or separator, no variation selector."""
     if "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
         return False
-    return unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Zl", "Zp")
+    return unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 
 
 def check_query(query: str) -> None:

@@ -12,7 +12,7 @@ from lineal.models.search import Candidate, Hit
 from lineal.policy.limits import text_flags
 from lineal.policy.provenance import brief
 
-__all__ = ["hit_of", "packed", "ranked", "terms_of"]
+__all__ = ["fitting", "hit_of", "packed", "ranked", "terms_of"]
 
 TERMS_MAX = 48
 """Distinct words of a query that are looked up; more cost time and add nothing."""
@@ -160,7 +160,7 @@ def packed(hits: Iterable[Hit], chars_max: int) -> list[Hit]:
 def _cut(hit: Hit, room: int, least: int) -> Hit | None:
     """The hit with as much of its content as fits; None when that would be less than `least`."""
     bare = hit.model_copy(update={"content": "", "missing_chars": MISSING_MAX})
-    keep = _fitting(hit.content, room - _size(bare))
+    keep = fitting(hit.content, room - _size(bare))
     if keep < least:
         return None
     return bare.model_copy(
@@ -168,7 +168,7 @@ def _cut(hit: Hit, room: int, least: int) -> Hit | None:
     )
 
 
-def _fitting(text: str, room: int) -> int:
+def fitting(text: str, room: int) -> int:
     """How many characters of the text take at most `room` in JSON, where some take several."""
     low, high = 0, min(len(text), max(room, 0))
     while low < high:

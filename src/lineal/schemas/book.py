@@ -21,12 +21,19 @@ class SchemaBook:
     """Every schema file of some directories, a later one's before an earlier one's.
 
     A broken file doesn't stop the others: its domain, the file's name, is refused when asked for.
+    Raises invalid_request for a directory that isn't there.
     """
 
     def __init__(self, directories: Iterable[Path] = (SHIPPED,)) -> None:
         self._schemas: dict[str, Schema] = {}
         self._broken: dict[str, str] = {}
         for directory in directories:
+            if not directory.is_dir():
+                raise LinealError.invalid(
+                    "LINEAL_SCHEMAS",
+                    f"LINEAL_SCHEMAS names '{directory}', which is no directory. "
+                    "Make it, or unset LINEAL_SCHEMAS.",
+                )
             for path in sorted(directory.glob("*.json")):
                 self._take(path)
 

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
+from mcp.shared.exceptions import MCPError
 
-from lineal.errors import LinealError
+from lineal.errors import ErrorCode, LinealError
 from lineal.service import Service
 
-__all__ = ["Access", "OneClient"]
+__all__ = ["Access", "OneClient", "guarded"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("lineal.mcp")
+
+
+async def guarded(what: str, work: Awaitable[T]) -> T:
+    """The result of the work. Raises its LinealError or the protocol's own error as they are, and
+    `internal` for a defect: its traceback goes to the log, its words to nobody (E3)."""
+    try:
+        return await work
+    except (LinealError, MCPError):
+        raise
+    except Exception as defect:
+        _log.exception("%s failed", what)
+        raise LinealError(
+            ErrorCode.INTERNAL,
+            f"{what} failed inside lineal; nothing is known to be stored. "
+            "The server's stderr has the details.",
+        ) from defect
 
 
 class Access(Protocol):
@@ -71,7 +93,7 @@ class OneClient:
         async with self._opening:
             if self._service is None:
                 try:
-                    self._service = await self._connect()
+                    self._service = await guarded("opening the memory", self._connect())
                 except LinealError as error:
                     self._say(error)
                     raise

@@ -2,81 +2,98 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from pydantic_core import to_json
+
+from lineal.policy.ranking import fitting
 
 __all__ = ["fitted", "size_of"]
 
 HEAVY = ("metadata", "nia_references", "edited_files", "provenance", "extras")
 """Parts of an answer that go first, whole, when it is too large."""
 
-CUT_ROOM = 260
+ACCOUNTS = ("observed", "declared")
+"""Parts of a lineage that go after them; what they were joined to stays."""
+
+TEXTS = ("content", "summary", "title")
+"""Free text, cut last and as little as it takes. Ids, times and kinds are never cut."""
+
+CUT_CHARS = 300
 """Characters kept free for the note on what was cut."""
 
 
 def size_of(payload: Any) -> int:
     """Characters of its JSON."""
-    return len(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
+    return len(to_json(payload).decode())
 
 
 def fitted(payload: dict[str, Any], chars_max: int, context_id: str | None) -> dict[str, Any]:
-    """The payload, or one of at most about chars_max characters with a `cut` that says what is
-    missing and under which id it is whole.
+    """The payload, or one of about chars_max characters with a `cut` that says what is missing
+    and under which id it is whole.
 
-    The text is cut first, then heavy parts go whole, then the tails of lists.
+    Heavy parts go first, whole; then the tails of lists; then the end of the text.
     """
-    over = size_of(payload) - chars_max
-    if over <= 0:
+    if size_of(payload) <= chars_max:
         return payload
-    small = dict(payload)
-    cut: dict[str, Any] = {"context_id": context_id} if context_id else {}
-    _cut_text(small, cut, over + CUT_ROOM)
-    _drop_heavy(small, cut, chars_max - CUT_ROOM)
-    _shorten_lists(small, cut, chars_max - CUT_ROOM)
+    small, cut, room = dict(payload), dict[str, Any](), chars_max - CUT_CHARS
+    _drop(small, HEAVY, cut, room)
+    if isinstance(small.get("lineage"), dict) and size_of(small) > room + _text_size(small):
+        small["lineage"] = dict(small["lineage"])
+        _drop(small["lineage"], ACCOUNTS, cut, room - size_of(small) + size_of(small["lineage"]))
+    _shorten_lists(small, cut, room + _text_size(small))
+    _cut_texts(small, cut, room)
     if context_id:
-        cut["how"] = "get_context with a larger max_chars reads it whole"
+        cut |= {"context_id": context_id, "how": "get_context with a larger max_chars"}
     return {**small, "cut": cut}
 
 
-def _cut_text(small: dict[str, Any], cut: dict[str, Any], over: int) -> None:
-    """Take `over` characters of JSON off the end of the content, if there is one."""
-    text = small.get("content")
-    if not isinstance(text, str):
-        return
-    keep = max(0, len(text) - over)
-    # Escapes make JSON longer than the text: measure what stays instead of guessing.
-    while keep and size_of(text) - size_of(text[:keep]) < over and keep > 200:
-        keep = int(keep * 0.9)
-    small["content"] = text[:keep]
-    cut["missing_chars"] = len(text) - keep
-
-
-def _drop_heavy(small: dict[str, Any], cut: dict[str, Any], room: int) -> None:
-    for name in HEAVY:
-        if size_of(small) <= room:
+def _drop(part: dict[str, Any], names: tuple[str, ...], cut: dict[str, Any], room: int) -> None:
+    """Empty these members, the largest first, until what is left fits beside the text."""
+    for name in sorted(names, key=lambda name: -size_of(part.get(name))):
+        if size_of(part) <= room + _text_size(part) - min(_text_size(part), room // 2):
             return
-        if small.get(name):
-            small[name] = type(small[name])()
+        if part.get(name):
+            part[name] = type(part[name])()
             cut.setdefault("left_out", []).append(name)
 
 
+def _text_size(part: dict[str, Any]) -> int:
+    return sum(size_of(part[name]) for name in TEXTS if isinstance(part.get(name), str))
+
+
+def _cut_texts(small: dict[str, Any], cut: dict[str, Any], room: int) -> None:
+    for name in TEXTS:
+        over = size_of(small) - room
+        text = small.get(name)
+        if over <= 0 or not isinstance(text, str):
+            continue
+        keep = fitting(text, max(0, size_of(text) - 2 - over))
+        small[name] = text[:keep]
+        key = "missing_chars" if name == "content" else f"missing_{name}_chars"
+        cut[key] = len(text) - keep
+
+
 def _shorten_lists(small: dict[str, Any], cut: dict[str, Any], room: int) -> None:
-    """Halve the longest list until it fits: a graph's nodes, a row's values."""
+    """Halve the longest list until it fits: a graph's nodes, a row's values, sources."""
     while size_of(small) > room:
-        holder, name = _heaviest(small)
+        holder, name = _longest(small)
         if holder is None:
             return
-        value = holder[name]
-        holder[name] = value[: len(value) // 2]
-        shortened = cut.setdefault("shortened", {})
-        shortened[name] = shortened.get(name, 0) + len(value) - len(value) // 2
+        kept = holder[name][: len(holder[name]) // 2]
+        lost = cut.setdefault("shortened", {})
+        lost[name] = lost.get(name, 0) + len(holder[name]) - len(kept)
+        holder[name] = kept
 
 
-def _heaviest(small: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
-    """The longest list or text, at the top or one level down, that can still be shortened."""
+def _longest(small: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
+    """The largest list, at the top or one level down, or the largest value of a user's fields."""
     found: tuple[int, dict[str, Any] | None, str] = (0, None, "")
-    for holder in (small, *(value for value in small.values() if isinstance(value, dict))):
+    for key, holder in (("", small), *((k, v) for k, v in small.items() if isinstance(v, dict))):
+        if key in ("cut", "error"):
+            continue
         for name, value in holder.items():
-            if isinstance(value, list | str) and len(value) > 1 and name != "context_id":
+            long = isinstance(value, list) and value
+            if long or (key in ("fields", "derived") and isinstance(value, str) and value):
                 found = max(found, (size_of(value), holder, name), key=lambda item: item[0])
     return found[1], found[2]

@@ -56,9 +56,7 @@ TEMPLATES = [
 
 async def read(service: Service, call: Call, uri: str) -> Model:
     """What the address names. Raises not_found or invalid_request."""
-    parts = urlsplit(uri)
-    names = [unquote(part) for part in parts.path.split("/")[1:]]
-    match (parts.scheme, parts.netloc, names):
+    match _parts(uri):
         case ("lineal", "context", [context_id]):
             return await service.get_context(call, parse(GetContext, {"context_id": context_id}))
         case ("lineal", "user", [domain, user_id]):
@@ -71,3 +69,12 @@ async def read(service: Service, call: Call, uri: str) -> Model:
         "lineal://user/DOMAIN/USER, lineal://schema/DOMAIN.",
         uri=uri[:200],
     )
+
+
+def _parts(uri: str) -> tuple[str, str, list[str]]:
+    """(scheme, kind, names); nothing of an address that is none."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "", "", []
+    return parts.scheme, parts.netloc, [unquote(part) for part in parts.path.split("/")[1:]]

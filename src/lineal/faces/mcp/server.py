@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -17,22 +17,28 @@ from pydantic_core import from_json, to_json
 from lineal import __version__
 from lineal.errors import ErrorCode, LinealError
 from lineal.faces.mcp import resources, texts
+from lineal.faces.mcp.access import Access, guarded
 from lineal.faces.mcp.budget import fitted
 from lineal.faces.mcp.tools import TOOLS, ToolSpec, listed
 from lineal.models.base import Model
 from lineal.models.changes import Call
-from lineal.models.lineage import Evidence
+from lineal.models.context import AppendAnswer, ContextAnswer, ForgetAnswer
+from lineal.models.lineage import Evidence, Trace
 from lineal.models.parse import parse
-from lineal.faces.mcp.access import Access
+from lineal.models.user import UserAnswer
+from lineal.policy.limits import is_plain
+from lineal.policy.provenance import brief
 
 __all__ = ["build_server"]
-
-_log = logging.getLogger("lineal.mcp")
 
 TOOL_USE_ID = "claudecode/toolUseId"
 """Where Claude Code puts its own id of a call, in `_meta`."""
 
-SUBSCRIBED = "lineal://context/{}"
+WORD_CHARS_MAX = 200
+"""A longer name, version or id of a client's is not taken down."""
+
+ASKED_WRONG = (ErrorCode.INVALID_REQUEST, ErrorCode.NOT_FOUND)
+"""Errors of a resource's address; any other is ours."""
 
 
 def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
@@ -84,18 +90,9 @@ class _Face:
         if spec is None or (self._read_only and not spec.read_only):
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}")
         try:
-            return await self._called(ctx, spec, params.arguments or {})
+            return await guarded(spec.name, self._called(ctx, spec, params.arguments or {}))
         except LinealError as error:
             return _failed(error)
-        except Exception:  # the face's rim: a defect of ours must not end the connection
-            _log.exception("%s failed", params.name)
-            return _failed(
-                LinealError(
-                    ErrorCode.INTERNAL,
-                    f"{params.name} failed inside lineal; nothing is known to be stored. "
-                    "The server's stderr has the details.",
-                )
-            )
 
     async def _called(
         self, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
@@ -117,8 +114,8 @@ class _Face:
         meta = dict(ctx.meta or {})
         evidence = Evidence(
             tool=tool,
-            client_name=client.name if client else None,
-            client_version=(client.version or None) if client else None,
+            client_name=_text(client.name) if client else None,
+            client_version=_text(client.version) if client else None,
             tool_use_id=_text(meta.get(TOOL_USE_ID)),
             session_id=self._access.client_session_id,
             traceparent=_text(meta.get("traceparent")),
@@ -126,10 +123,9 @@ class _Face:
         return Call(tenant=self._access.tenant, evidence=evidence, session=self._access.session)
 
     async def _tell(self, answer: Model) -> None:
-        """Tell subscribers which resource changed."""
-        changed = getattr(answer, "id", None) or getattr(answer, "context_id", None)
-        if changed:
-            await self.bus.publish(ResourceUpdated(uri=SUBSCRIBED.format(changed)))
+        """Tell subscribers which resources changed."""
+        for uri in _changed(answer):
+            await self.bus.publish(ResourceUpdated(uri=uri))
 
     async def list_resources(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
@@ -147,15 +143,17 @@ class _Face:
         """A context, a user row or a schema as JSON. An unknown one is the protocol's error."""
         uri = str(params.uri)
         try:
-            service = await self._access.service()
-            answer = await resources.read(service, self._call(ctx, "resources/read"), uri)
+            answer = await guarded("resources/read", self._read(ctx, uri))
         except LinealError as error:
-            raise MCPError(
-                code=types.INVALID_PARAMS, message=error.message, data=error.body()["error"]
-            ) from error
+            code = types.INVALID_PARAMS if error.code in ASKED_WRONG else types.INTERNAL_ERROR
+            raise MCPError(code=code, message=error.message, data=_json(error.body())) from error
         text = to_json(answer.model_dump(mode="json"), indent=2).decode()
         contents = types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[contents])
+
+    async def _read(self, ctx: Ctx, uri: str) -> Model:
+        service = await self._access.service()
+        return await resources.read(service, self._call(ctx, "resources/read"), uri)
 
     async def list_prompts(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
@@ -186,12 +184,32 @@ class _Face:
 
 
 def _text(value: object) -> str | None:
-    """A client's own word, if it is a plausible one."""
-    return value if isinstance(value, str) and 0 < len(value) <= 256 else None
+    """A client's own word, if it is a plausible one: short, and nothing hidden in it."""
+    plausible = isinstance(value, str) and 0 < len(value) <= WORD_CHARS_MAX
+    return value if plausible and isinstance(value, str) and is_plain(value) else None
+
+
+def _changed(answer: Model) -> list[str]:
+    """Addresses of what a write changed."""
+    match answer:
+        case AppendAnswer():
+            return [f"lineal://context/{answer.context_id}"]
+        case ContextAnswer():
+            return [f"lineal://context/{answer.id}"]
+        case ForgetAnswer() if not answer.dry_run:
+            return [f"lineal://context/{gone}" for gone in answer.forgotten]
+        case UserAnswer():
+            return [f"lineal://user/{quote(answer.domain)}/{quote(answer.user_id)}"]
+    return []
 
 
 def _succeeded(answer: Model, chars_max: int) -> types.CallToolResult:
     payload = answer.model_dump(mode="json")
+    if isinstance(answer, Trace):
+        # What is known and how, per node; each whole account is get_context's to show.
+        for shown, node in zip(payload["nodes"], answer.nodes, strict=True):
+            if node.lineage is not None:
+                shown["lineage"] = brief(node.lineage)
     context_id = payload.get("id") or payload.get("context_id")
     payload = fitted(payload, chars_max, context_id)
     return types.CallToolResult(
@@ -201,11 +219,16 @@ def _succeeded(answer: Model, chars_max: int) -> types.CallToolResult:
 
 
 def _failed(error: LinealError) -> types.CallToolResult:
-    body = error.body()
-    # Through JSON, so that a detail JSON can't hold never ends a call.
-    safe = from_json(to_json(body, fallback=str, inf_nan_mode="strings"))
+    body = _json(error.body())
     return types.CallToolResult(
         is_error=True,
-        content=[types.TextContent(type="text", text=to_json(safe).decode())],
-        structured_content=safe,
+        content=[types.TextContent(type="text", text=to_json(body).decode())],
+        structured_content=body,
     )
+
+
+def _json(body: dict[str, Any]) -> dict[str, Any]:
+    """The body through JSON, so that a detail JSON can't hold never ends a call."""
+    text = to_json(body, fallback=str, inf_nan_mode="strings", bytes_mode="base64")
+    safe: dict[str, Any] = from_json(text)
+    return safe

@@ -29,17 +29,19 @@ __all__ = ["TOOLS", "ToolSpec", "listed"]
 
 Run = Callable[[Service, Call, Any], Awaitable[Model]]
 
-TTL = {"type": ["integer", "null"], "minimum": 0}
-STRING = {"type": "string"}
-OBJECT = {"type": "object"}
-OBJECTS = {"type": "array", "items": OBJECT}
-STRINGS = {"type": "array", "items": STRING}
-LINEAGE = {
+JsonSchema = dict[str, Any]
+
+TTL: JsonSchema = {"type": ["integer", "null"], "minimum": 0}
+STRING: JsonSchema = {"type": "string"}
+OBJECT: JsonSchema = {"type": "object"}
+OBJECTS: JsonSchema = {"type": "array", "items": OBJECT}
+STRINGS: JsonSchema = {"type": "array", "items": STRING}
+LINEAGE: JsonSchema = {
     "type": "object",
     "description": "what you know of its origin: source_ids, derived_from, tool_calls (lists), "
     "model_version, confidence 0-1",
 }
-SHAPES = {
+SHAPES: dict[str, JsonSchema] = {
     "ttl_seconds": TTL,
     "lineage": LINEAGE,
     "metadata": OBJECT,

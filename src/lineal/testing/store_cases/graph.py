@@ -85,6 +85,10 @@ class StoreGraph:
         reads = Reads(descendants_of="ctx_0", descendants_max=5)
         assert list((await store.read(ADA, reads)).descendants) == chain[1:6]
         assert list(await _descendants(store, "ctx_0")) == chain[1:]
+        star = tuple(an_edge(f"ray_{n}", "ctx_star") for n in range(9))
+        await keep(store, edges=star)
+        reads = Reads(descendants_of="ctx_star", descendants_max=5)
+        assert len((await store.read(ADA, reads)).descendants) == 5
 
     async def test_a_deep_chain_is_walked_to_its_end(self, store: Store) -> None:
         chain = [f"ctx_{n}" for n in range(3_000)]

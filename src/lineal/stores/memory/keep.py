@@ -1,0 +1,150 @@
+"""Writing: a plan's changes, checked first, then kept whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from lineal.errors import LinealError
+from lineal.models.changes import Changes, Receipt, Scope, Tombstone
+from lineal.models.context import Context
+from lineal.models.user import UserRow
+from lineal.stores.memory import look
+from lineal.stores.memory.tenant import Subject, Tenant, user_key, within
+
+__all__ = ["bury", "check", "drop_receipt", "erase_user", "keep"]
+
+
+def check(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
+    """Raises LinealError unless all of it can be kept, so that keep() can't fail halfway."""
+    _check_contexts(tenant, changes.contexts, now)
+    _check_users(tenant, changes.users, now)
+    _check_receipt(tenant, changes.receipt, now)
+    if changes.heads and None in (scope.user_id, scope.domain):
+        raise LinealError.invalid("scope", "A head belongs to one user in one domain; name both.")
+
+
+def _check_contexts(tenant: Tenant, contexts: tuple[Context, ...], now: datetime) -> None:
+    latest: dict[str, int] = {}
+    for context in contexts:
+        name = context.context_id
+        if look.tombstone(tenant, name, now) is not None:
+            raise LinealError.conflict(
+                f"Context '{name}' has ended; an ended memory takes no new revision.",
+                context_id=name,
+            )
+        _check_owner(context, tenant.contexts.get(name, [context])[0])
+        last = latest.get(name, len(tenant.contexts.get(name, ())))
+        _follows(f"Context '{name}'", last, context.revision, context_id=name)
+        latest[name] = context.revision
+
+
+def _check_users(tenant: Tenant, users: tuple[UserRow, ...], now: datetime) -> None:
+    latest: dict[tuple[str, str], int] = {}
+    for row in users:
+        key = (row.user_id, row.domain)
+        present = look.live_row(tenant, key, now)
+        last = latest.get(key, present.revision if present else 0)
+        _follows(f"User '{row.user_id}' in '{row.domain}'", last, row.revision, user_id=row.user_id)
+        latest[key] = row.revision
+
+
+def _check_owner(context: Context, first: Context) -> None:
+    if (context.user_id, context.domain) != (first.user_id, first.domain):
+        raise LinealError.conflict(
+            f"Context '{context.context_id}' belongs to another user or domain for good.",
+            context_id=context.context_id,
+        )
+
+
+def _check_receipt(tenant: Tenant, receipt: Receipt | None, now: datetime) -> None:
+    if receipt is not None and look.receipt(tenant, receipt.key, now) is not None:
+        raise LinealError.conflict(f"The idempotency_key '{receipt.key}' was used before.")
+
+
+def _follows(what: str, last: int, offered: int, **details: Any) -> None:
+    if offered != last + 1:
+        raise LinealError.conflict(
+            f"{what} is at revision {last}, so revision {offered} doesn't follow it. "
+            "Read it again and repeat the change.",
+            revision=last,
+            offered=offered,
+            **details,
+        )
+
+
+def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
+    for context in changes.contexts:
+        tenant.contexts.setdefault(context.context_id, []).append(context)
+    for row in changes.users:
+        _keep_user(tenant, row)
+    for edge in changes.edges:
+        tenant.up[edge.child_id][edge] = None
+        tenant.down[edge.parent_id][edge] = None
+    tenant.content_keys.update(changes.content_keys)
+    for head in changes.heads:
+        tenant.heads.setdefault(user_key(scope), {})[head.name] = head
+    for name in changes.forget:
+        _forget(tenant, scope, name, now)
+    if changes.receipt is not None:
+        tenant.receipts[changes.receipt.key] = changes.receipt
+        tenant.shown[changes.receipt.key] = set(_subjects(tenant, changes, changes.receipt))
+
+
+def _keep_user(tenant: Tenant, row: UserRow) -> None:
+    """A first revision replaces what has expired under its key, vectors and all."""
+    key = (row.user_id, row.domain)
+    if row.revision == 1:
+        erase_user(tenant, key)
+    tenant.users.setdefault(key, []).append(row)
+
+
+def erase_user(tenant: Tenant, key: tuple[str, str]) -> None:
+    tenant.users.pop(key, None)
+    tenant.heads.pop(key, None)
+    _drop_receipts(tenant, key)
+
+
+def _forget(tenant: Tenant, scope: Scope, name: str, now: datetime) -> None:
+    revisions = tenant.contexts.get(name)
+    if not revisions or not within(scope, revisions[-1]):
+        return
+    bury(tenant, look.tombstone(tenant, name, now) or look.ended(revisions[-1], "forgotten", now))
+
+
+def bury(tenant: Tenant, mark: Tombstone) -> None:
+    """Content, history, keys and answers go; edges stay, and the mark."""
+    name = mark.context_id
+    tenant.tombstones[name] = mark
+    del tenant.contexts[name]
+    tenant.content_keys.pop(name, None)
+    _drop_receipts(tenant, name)
+
+
+def _drop_receipts(tenant: Tenant, subject: Subject) -> None:
+    for key in [key for key, shown in tenant.shown.items() if subject in shown]:
+        drop_receipt(tenant, key)
+
+
+def drop_receipt(tenant: Tenant, key: str) -> None:
+    del tenant.receipts[key], tenant.shown[key]
+
+
+def _subjects(tenant: Tenant, changes: Changes, receipt: Receipt) -> Iterator[Subject]:
+    """The rows it was written with, and every context that its answer names."""
+    yield from ((row.user_id, row.domain) for row in changes.users)
+    yield from (context.context_id for context in changes.contexts)
+    said = _strings(json.loads(receipt.answer))
+    yield from (text for text in said if text in tenant.contexts)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _strings(list(value.values()))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)

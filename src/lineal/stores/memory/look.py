@@ -1,0 +1,146 @@
+"""Reading: what a store shows at one instant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Literal
+
+from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
+from lineal.models.context import Context
+from lineal.models.lineage import Direction, Edge, Relation
+from lineal.models.user import UserRow
+from lineal.policy.expiry import is_live
+from lineal.stores.memory.tenant import Subject, Tenant, within
+
+__all__ = [
+    "edges_at",
+    "ended",
+    "live_context",
+    "live_contexts",
+    "live_row",
+    "live_user",
+    "receipt",
+    "snapshot",
+    "tombstone",
+    "tombstones",
+]
+
+
+def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snapshot:
+    asked = {
+        name: live_context(tenant, scope, name, now) for name in dict.fromkeys(reads.context_ids)
+    }
+    return Snapshot(
+        now=now,
+        user=live_user(tenant, scope, now) if reads.user else None,
+        contexts={name: context for name, context in asked.items() if context is not None},
+        tombstones=tombstones(tenant, scope, reads.context_ids, now),
+        receipt=receipt(tenant, reads.receipt, now),
+        same_content=_same_content(tenant, scope, reads.content_key, now),
+        descendants=_descendants(tenant, reads),
+    )
+
+
+def live_context(tenant: Tenant, scope: Scope, name: str, now: datetime) -> Context | None:
+    revisions = tenant.contexts.get(name)
+    if not revisions or not is_live(revisions[-1].expires_at, now):
+        return None
+    return revisions[-1] if within(scope, revisions[-1]) else None
+
+
+def live_contexts(tenant: Tenant, scope: Scope, now: datetime) -> list[Context]:
+    """In order of receipt."""
+    found = (live_context(tenant, scope, name, now) for name in tenant.contexts)
+    return [context for context in found if context is not None]
+
+
+def live_user(tenant: Tenant, scope: Scope, now: datetime) -> UserRow | None:
+    """The scope's user row; None for a scope of many."""
+    if scope.user_id is None or scope.domain is None:
+        return None
+    return live_row(tenant, (scope.user_id, scope.domain), now)
+
+
+def live_row(tenant: Tenant, key: tuple[str, str], now: datetime) -> UserRow | None:
+    revisions = tenant.users.get(key)
+    return revisions[-1] if revisions and is_live(revisions[-1].expires_at, now) else None
+
+
+def receipt(tenant: Tenant, key: str | None, now: datetime) -> Receipt | None:
+    """Gone with whatever its answer shows, swept or not."""
+    if key is None or key not in tenant.receipts:
+        return None
+    ended = any(_has_ended(tenant, subject, now) for subject in tenant.shown[key])
+    return None if ended else tenant.receipts[key]
+
+
+def _has_ended(tenant: Tenant, subject: Subject, now: datetime) -> bool:
+    revisions: Sequence[Context | UserRow] = (
+        tenant.contexts.get(subject, ())
+        if isinstance(subject, str)
+        else tenant.users.get(subject, ())
+    )
+    return not revisions or not is_live(revisions[-1].expires_at, now)
+
+
+def _same_content(
+    tenant: Tenant, scope: Scope, content_key: str | None, now: datetime
+) -> Context | None:
+    """The first live context with that key, in order of receipt."""
+    if content_key is None:
+        return None
+    alike = (name for name, key in tenant.content_keys.items() if key == content_key)
+    live = (live_context(tenant, scope, name, now) for name in alike)
+    return next((context for context in live if context is not None), None)
+
+
+def tombstones(
+    tenant: Tenant, scope: Scope, context_ids: Iterable[str], now: datetime
+) -> dict[str, Tombstone]:
+    asked = {name: tombstone(tenant, name, now) for name in dict.fromkeys(context_ids)}
+    return {name: mark for name, mark in asked.items() if mark and within(scope, mark)}
+
+
+def tombstone(tenant: Tenant, name: str, now: datetime) -> Tombstone | None:
+    """The kept mark, or the one that a sweep would leave."""
+    revisions = tenant.contexts.get(name)
+    if not revisions:
+        return tenant.tombstones.get(name)
+    last = revisions[-1]
+    return None if is_live(last.expires_at, now) else ended(last, "expired", last.expires_at or now)
+
+
+def ended(
+    context: Context, reason: Literal["expired", "forgotten"], ended_at: datetime
+) -> Tombstone:
+    kept = ("context_id", "user_id", "domain", "revision", "created_at")
+    values = {name: getattr(context, name) for name in kept}
+    memory_type = context.memory_type.value
+    return Tombstone(**values, reason=reason, memory_type=memory_type, ended_at=ended_at)
+
+
+def _descendants(tenant: Tenant, reads: Reads) -> tuple[str, ...]:
+    """Breadth first, by id within a level; the root is not among them, whatever the cycles."""
+    if reads.descendants_of is None:
+        return ()
+    seen = {reads.descendants_of: None}
+    level = [reads.descendants_of]
+    while level and len(seen) <= reads.descendants_max:
+        children = {c for parent in level for c in _children(tenant, parent, reads.relations)}
+        level = sorted(children - seen.keys())
+        seen.update(dict.fromkeys(level))
+    return tuple(seen)[1 : reads.descendants_max + 1]
+
+
+def _children(tenant: Tenant, parent_id: str, relations: tuple[Relation, ...]) -> Iterator[str]:
+    edges = tenant.down.get(parent_id, ())
+    return (edge.child_id for edge in edges if edge.relation in relations)
+
+
+def edges_at(tenant: Tenant, context_ids: Iterable[str], direction: Direction) -> Iterator[Edge]:
+    for name in context_ids:
+        if direction in ("up", "both"):
+            yield from tenant.up.get(name, ())
+        if direction in ("down", "both"):
+            yield from tenant.down.get(name, ())

@@ -1,0 +1,143 @@
+"""The store itself: one lock, and a room for each tenant."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from anyio.lowlevel import checkpoint
+
+from lineal.clock import Clock
+from lineal.errors import Capability, Unsupported
+from lineal.models.changes import (
+    Decide,
+    Reads,
+    Scope,
+    Snapshot,
+    StoreStats,
+    SweepReport,
+    Tombstone,
+    VerifyReport,
+)
+from lineal.models.context import Context
+from lineal.models.lineage import Direction, Edge
+from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.user import Head
+from lineal.policy.expiry import ClockMark, advance, present
+from lineal.ports.store import Progress
+from lineal.stores.memory import find, keep, look, sweep
+from lineal.stores.memory.tenant import Tenant, user_key
+
+__all__ = ["MemoryStore"]
+
+Answer = TypeVar("Answer")
+
+EDGES_MAX = 10_000
+"""Most edges in one answer, as the port promises."""
+
+
+class MemoryStore:
+    """The Store port in memory. Nothing outlives the process; one lock makes every verb whole."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._mark = ClockMark(high=clock.now())
+        self._tenants: dict[str, Tenant] = {}
+
+    @property
+    def read_only(self) -> bool:
+        return False
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to let go of; the contents stay until the object goes."""
+
+    async def commit(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        await checkpoint()
+        with self._lock:
+            now, tenant = self._now(), self._tenant(scope)
+            changes, answer = decide(look.snapshot(tenant, scope, reads, now))
+            if not changes.empty:
+                keep.check(tenant, scope, changes, now)
+                keep.keep(self._tenants.setdefault(scope.tenant, tenant), scope, changes, now)
+                self._mark = advance(self._mark, self._clock.now())
+            return answer
+
+    async def read(self, scope: Scope, reads: Reads) -> Snapshot:
+        with self._lock:
+            return look.snapshot(self._tenant(scope), scope, reads, self._now())
+
+    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+        with self._lock:
+            live = look.live_contexts(self._tenant(scope), scope, self._now())
+            fitting = [context for context in live if find.passes(context, query)]
+        return find.ranked(fitting[::-1], query)
+
+    async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
+        with self._lock:
+            tenant = self._tenant(scope)
+            if look.live_context(tenant, scope, context_id, self._now()) is None:
+                return ()
+            return tuple(tenant.contexts[context_id])
+
+    async def edges(
+        self, scope: Scope, context_ids: tuple[str, ...], direction: Direction
+    ) -> tuple[Edge, ...]:
+        with self._lock:
+            found = set(look.edges_at(self._tenant(scope), context_ids, direction))
+        ordered = sorted(found, key=lambda e: (e.child_id, e.revision, e.parent_id, e.relation))
+        return tuple(ordered[:EDGES_MAX])
+
+    async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
+        with self._lock:
+            return look.tombstones(self._tenant(scope), scope, context_ids, self._now())
+
+    async def head(self, scope: Scope, name: str) -> Head | None:
+        with self._lock:
+            tenant = self._tenant(scope)
+            if look.live_user(tenant, scope, self._now()) is None:
+                return None
+            return tenant.heads.get(user_key(scope), {}).get(name)
+
+    async def user_history(self, scope: Scope) -> tuple[str, ...]:
+        with self._lock:
+            tenant = self._tenant(scope)
+            if look.live_user(tenant, scope, self._now()) is None:
+                return ()
+            return tuple(row.model_dump_json() for row in tenant.users[user_key(scope)])
+
+    async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
+        with self._lock:
+            wall = self._clock.now()
+            self._mark = ClockMark(high=wall) if accept_clock else advance(self._mark, wall)
+            if not self._mark.trusts(wall):
+                return SweepReport(refused=sweep.refusal(self._mark, wall))
+            return sweep.sweep(self._tenants.values(), self._now(), limit)
+
+    async def stats(self, scope: Scope) -> StoreStats:
+        with self._lock:
+            size = sum(map(sweep.size_bytes, self._tenants.values()))
+            return sweep.stats(self._tenant(scope), scope, self._now(), size)
+
+    async def verify(self, progress: Progress | None = None) -> VerifyReport:
+        """Counts the revisions; there is no disk that could have damaged them."""
+        with self._lock:
+            checked = sum(map(sweep.row_count, self._tenants.values()))
+        if progress is not None:
+            progress(checked, checked)
+        return VerifyReport(checked=checked)
+
+    async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        raise Unsupported(Capability.MAINTENANCE, "memory")
+
+    def _now(self) -> datetime:
+        return present(self._mark, self._clock.now())
+
+    def _tenant(self, scope: Scope) -> Tenant:
+        """The tenant's rows; an empty room, not kept, for one who has written nothing."""
+        return self._tenants.get(scope.tenant) or Tenant()

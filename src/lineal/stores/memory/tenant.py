@@ -1,0 +1,44 @@
+"""What is kept behind one wall."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from lineal.models.changes import Receipt, Scope, Tombstone
+from lineal.models.context import Context
+from lineal.models.lineage import Edge
+from lineal.models.user import Head, UserRow
+
+__all__ = ["Subject", "Tenant", "user_key", "within"]
+
+Subject = str | tuple[str, str]
+"""A context's id, or a user row's (user_id, domain)."""
+
+
+@dataclass
+class Tenant:
+    """Everything behind one wall. Lists hold revisions, first to last; dicts keep order of receipt.
+
+    users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
+    shown: by key of a receipt, what its answer shows or names.
+    """
+
+    contexts: dict[str, list[Context]] = field(default_factory=dict)
+    users: dict[tuple[str, str], list[UserRow]] = field(default_factory=dict)
+    heads: dict[tuple[str, str], dict[str, Head]] = field(default_factory=dict)
+    up: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
+    down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
+    content_keys: dict[str, str] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    shown: dict[str, set[Subject]] = field(default_factory=dict)
+    tombstones: dict[str, Tombstone] = field(default_factory=dict)
+
+
+def user_key(scope: Scope) -> tuple[str, str]:
+    """The scope's one user row; a scope of many users has none, which no key equals."""
+    return (scope.user_id or "", scope.domain or "")
+
+
+def within(scope: Scope, row: Context | UserRow | Tombstone) -> bool:
+    return scope.user_id in (None, row.user_id) and scope.domain in (None, row.domain)
