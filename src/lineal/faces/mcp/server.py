@@ -146,7 +146,9 @@ class _Face:
             answer = await guarded("resources/read", self._read(ctx, uri))
         except LinealError as error:
             code = types.INVALID_PARAMS if error.code in ASKED_WRONG else types.INTERNAL_ERROR
-            raise MCPError(code=code, message=error.message, data=_json(error.body())) from error
+            raise MCPError(
+                code=code, message=error.message, data=_json(error.body())["error"]
+            ) from error
         text = to_json(answer.model_dump(mode="json"), indent=2).decode()
         contents = types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[contents])
