@@ -1,13 +1,15 @@
 """Many server processes on one file: what clients were told against what a fresh process reads.
 
     python tests/bench/bench_crowd.py [--servers 8] [--seconds 60] [--kills 0] [--seed N]
-                                      [--control]
+                                      [--control] [--no-queue] [--hold SECONDS]
 
 All servers start at the same instant on a store that doesn't exist yet; each has a client that
 appends, updates its own and everybody's contexts, upserts and searches. With --kills, a random
 server is killed with SIGKILL in the midst of a write that often, and replaced. Afterwards a fresh
 process reads everything back: every acknowledged write must be there whole. --control runs the
 same against a server that acknowledges too early (lossy_server.py) and must find losses.
+--no-queue runs it against lineal without its queue (unfair_server.py): waits and the log grow.
+--hold keeps a reader's snapshot open that long: the log grows meanwhile and must shrink after.
 Prints JSON; exit status 1 when a promise was broken (with --control: when none was).
 """
 
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import apsw
 from rpc import LINEAL, Rpc, RpcError, clean_environment
 
 from lineal.app import local_call, open_service, store_path
@@ -169,12 +172,14 @@ class Crowd:
     """The servers' clients, the file they share, and the one who kills."""
 
     def __init__(
-        self, home: Path, *, servers: int, seed: int, killing: bool, control: bool
+        self, home: Path, *, servers: int, seed: int, killing: bool, control: bool, queue: bool
     ) -> None:
         self.home, self.seed, self.killing, self.control = home, seed, killing, control
+        self.command = LINEAL if queue else [sys.executable, str(HERE / "unfair_server.py")]
         self.over = threading.Event()
         self.shared: list[str] = []
         self.wal_peak = 0
+        self.wal_last = 0
         # Every process starts before any is spoken to: they meet on a file that isn't there.
         self.clients = [Client(self, number) for number in range(servers)]
 
@@ -183,11 +188,13 @@ class Crowd:
         if self.control:
             lossy = str(HERE / "lossy_server.py")
             return Rpc([sys.executable, lossy, str(self.home / "kept.json")], environment)
-        return Rpc(LINEAL, environment, stderr=self.home.parent / f"stderr-{number}.log")
+        return Rpc(self.command, environment, stderr=self.home.parent / f"stderr-{number}.log")
 
-    def run(self, seconds: float, kills: int) -> int:
+    def run(self, seconds: float, kills: int, hold_s: float) -> int:
         """Let them work; how many were killed."""
         self._share()
+        if hold_s:
+            threading.Thread(target=self._hold, args=(hold_s,), daemon=True).start()
         for client in self.clients:
             client.start()
         watch = threading.Thread(target=self._watch_wal, daemon=True)
@@ -228,12 +235,22 @@ class Crowd:
             time.sleep(PAUSE_S)
         return done
 
+    def _hold(self, seconds: float) -> None:
+        """Keep one reader's snapshot open."""
+        path = store_path(Settings(home=self.home))
+        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM context").fetchall()
+        self.over.wait(seconds)
+        reader.close()
+
     def _watch_wal(self) -> None:
         """The largest the WAL gets; stat alone, the file itself is SQLite's."""
         path = Path(f"{store_path(Settings(home=self.home))}-wal")
         while not self.over.wait(WAL_WATCH_S):
             if path.exists():
-                self.wal_peak = max(self.wal_peak, path.stat().st_size)
+                self.wal_last = path.stat().st_size
+                self.wal_peak = max(self.wal_peak, self.wal_last)
 
 
 @dataclass
@@ -320,6 +337,7 @@ def judged(crowd: Crowd, read: Read, killed: int, seconds: float) -> dict[str, A
         "wait_worst_ms": round(waits[-1] * 1e3, 1),
         "fairness_min_over_max": round(min(per_server) / max(per_server), 2),
         "wal_peak_mib": round(crowd.wal_peak / 2**20, 2),
+        "wal_at_the_end_mib": round(crowd.wal_last / 2**20, 2),
         "verified_rows": read.verify.checked,
         "verify_ok": read.verify.ok,
         "verify_problems": [*read.verify.damaged, *read.verify.problems][:5],
@@ -338,6 +356,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--hold", type=float, default=0)
+    parser.add_argument("--no-queue", action="store_true")
     parser.add_argument("--control", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lineal-crowd-") as scratch:
@@ -350,9 +370,10 @@ def main() -> int:
             seed=asked.seed,
             killing=asked.kills > 0,
             control=asked.control,
+            queue=not asked.no_queue,
         )
         start = time.monotonic()
-        killed = crowd.run(asked.seconds, asked.kills)
+        killed = crowd.run(asked.seconds, asked.kills, asked.hold)
         seconds = time.monotonic() - start
         ids = [i for client in crowd.clients for i in client.told.contents] + crowd.shared
         if asked.control:

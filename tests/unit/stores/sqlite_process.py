@@ -6,6 +6,7 @@ It prints what it did as JSON, one line each, only after it was acknowledged.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import resource
@@ -86,8 +87,10 @@ async def forks(path: Path) -> None:
             store.read(ADA, Reads()).send(None)
         except LinealError as error:
             say(error.message)
-        sys.exit(0)
-    os.waitpid(child, 0)
+        del store
+        gc.collect()
+        os._exit(0)  # an asyncio loop must not be closed in a forked process: it shares its epoll
+    os.waitpid(child, 0)  # noqa: ASYNC222 - there is nothing else to do
     await keep(store, contexts=(a_context("ctx_2"),))
     seen = await store.read(ADA, Reads(context_ids=("ctx_1", "ctx_2")))
     say({"seen": list(seen.contexts), "ok": (await store.verify()).ok})

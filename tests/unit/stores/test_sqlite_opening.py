@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -146,17 +147,12 @@ async def test_a_migration_that_fails_has_done_nothing(tmp_path: Path) -> None:
 async def test_eight_processes_make_the_same_file_at_the_same_instant(tmp_path: Path) -> None:
     rounds = 30
     start = time.time() + 4.0
-    with (
-        other_process("opens", tmp_path, start, rounds) as a,
-        other_process("opens", tmp_path, start, rounds) as b,
-        other_process("opens", tmp_path, start, rounds) as c,
-        other_process("opens", tmp_path, start, rounds) as d,
-        other_process("opens", tmp_path, start, rounds) as e,
-        other_process("opens", tmp_path, start, rounds) as f,
-        other_process("opens", tmp_path, start, rounds) as g,
-        other_process("opens", tmp_path, start, rounds) as h,
-    ):
-        names = [said(process) for process in (a, b, c, d, e, f, g, h)]
+    with contextlib.ExitStack() as running:
+        crowd = [
+            running.enter_context(other_process("opens", tmp_path, start, rounds))
+            for _ in range(8)
+        ]
+        names = [said(process) for process in crowd]
     assert [len(told) for told in names] == [rounds] * 8
     for number in range(rounds):
         async with opened(tmp_path / f"{number}.db") as store:

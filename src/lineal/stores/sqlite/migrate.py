@@ -23,8 +23,9 @@ def is_current(connection: apsw.Connection) -> bool:
     return version == VERSION and connection.pragma("journal_mode") == "wal"
 
 
-def require_ours(connection: apsw.Connection) -> int:
-    """The file's version, 0 for a new one; raises LinealError for a foreign or a newer file."""
+def require_ours(connection: apsw.Connection, known: int = VERSION) -> int:
+    """The file's version, 0 for a new one; raises LinealError for a foreign one, and for a newer
+    one than `known`."""
     version: int = connection.pragma("user_version")
     application: int = connection.pragma("application_id")
     pages: int = connection.pragma("page_count")
@@ -35,7 +36,7 @@ def require_ours(connection: apsw.Connection) -> int:
             "lineal store. Nothing was changed; give the store a path of its own.",
             retryable=False,
         )
-    if version > VERSION:
+    if version > known:
         raise _newer(version)
     return version
 
@@ -63,7 +64,7 @@ def migrate(
     """Run what hasn't run yet in one transaction. Needs the queue's turn."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        done = require_ours(connection)
+        done = require_ours(connection, len(migrations))
         for script in migrations[done:]:
             connection.execute(script)
         if done == 0:

@@ -76,10 +76,11 @@ class Readers:
                     connection = connection or self._connect()
                     result = at_one_instant(connection, self._clock, item.read)
             except Exception as error:  # goes to the one who asked, whatever it is
+                self._idle.release()
                 item.promise.fail(error)
             else:
+                self._idle.release()
                 item.promise.keep(result)
-            self._idle.release()
         if connection is not None:
             connection.close()
 
