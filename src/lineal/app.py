@@ -45,10 +45,9 @@ _log = logging.getLogger("lineal")
 def store_path(settings: Settings) -> Path:
     """Where the embedded store's file is; meaningful for a sqlite backend."""
     url = settings.backend.get_secret_value()
-    if not url or url == "sqlite":
-        return settings.home / "lineal.db"
     parts = urlsplit(url)
-    path = Path(unquote(parts.netloc + parts.path if parts.netloc else parts.path))
+    name = "" if url == "sqlite" else unquote(parts.netloc + parts.path)
+    path = Path(name) if name.strip("/") else settings.home / "lineal.db"
     # sqlite:///abs/path is absolute; sqlite:name.db lies in the data directory.
     return path if path.is_absolute() else settings.home / path
 

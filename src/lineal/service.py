@@ -117,14 +117,18 @@ class Service:
         return await self._backend.forget_context(self._anyones(call), request)
 
     async def trace_lineage(self, call: Call, request: TraceLineage) -> Trace:
-        """The lineage graph around a memory."""
+        """The lineage graph around a memory; the labels it shows count as read."""
         check_id("context_id", request.context_id)
-        return await self._backend.trace_lineage(self._anyones(call), request)
+        answer = await self._backend.trace_lineage(self._anyones(call), request)
+        self._reads.saw(call, (node.context_id for node in answer.nodes if node.state == "live"))
+        return answer
 
     async def history(self, call: Call, context_id: str) -> tuple[Context, ...]:
-        """Every revision of a memory, first to last."""
+        """Every revision of a memory, first to last; it counts as read by this session."""
         check_id("context_id", context_id)
-        return await self._backend.history(self._anyones(call), context_id)
+        revisions = await self._backend.history(self._anyones(call), context_id)
+        self._reads.saw(call, (context_id,))
+        return revisions
 
     async def schema(self, domain: str) -> Schema:
         """The domain's schema; version 0 without fields for an unregistered one."""

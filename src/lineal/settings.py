@@ -16,7 +16,11 @@ class Settings(BaseSettings):
     """Every setting, each an environment variable LINEAL_<NAME>."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LINEAL_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="LINEAL_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     home: Path = Field(
@@ -64,7 +68,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="What goes to stderr."
     )
-    clock_offset_s: float = Field(
+    clock_offset_s: Annotated[float, Field(ge=-1e11, le=1e11, allow_inf_nan=False)] = Field(
         default=0.0, description="Moves the clock, to try out what expires when."
     )
 

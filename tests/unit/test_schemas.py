@@ -75,6 +75,7 @@ WRONG: list[tuple[str, Any]] = [
     ("interests", ["hiking", 5]),
     ("scores", [1, 10]),
     ("scores", [1, "2"]),
+    ("scores", [1, True]),
 ]
 
 
@@ -290,8 +291,10 @@ def test_ones_own_schema_takes_the_place_of_a_shipped_one(tmp_path: Path) -> Non
 def test_ones_own_broken_schema_doesnt_fall_back_to_the_shipped_one(tmp_path: Path) -> None:
     """Values would be stored under another meaning than the one that was meant."""
     (tmp_path / "coding.json").write_text("{", encoding="utf-8")
+    book = SchemaBook([SHIPPED, tmp_path])
+    assert "coding" not in book.domains()
     with pytest.raises(LinealError):
-        SchemaBook([SHIPPED, tmp_path]).get("coding")
+        book.get("coding")
 
 
 def test_every_type_of_field_can_be_checked() -> None:

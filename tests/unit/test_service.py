@@ -33,6 +33,7 @@ from lineal.policy.provenance import READS_MAX
 from lineal.schemas.book import SchemaBook
 from lineal.service import SESSIONS_MAX, Defaults, Service, SessionReads
 from lineal.stores.memory import MemoryStore
+from lineal.testing.fake_backend import FakeBackend
 from lineal.testing.samples import START
 
 LONG = "The project is built with uv and its tests are run with pytest, always."
@@ -218,6 +219,26 @@ async def test_an_expired_user_must_be_upserted_again(house: House) -> None:
     await refused(house.append(content="x"), ErrorCode.NOT_FOUND)
     assert (await house.upsert(fields={"os": "linux"})).fields == {"os": "linux"}
     await house.append(content="x")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "provisioned"),
+    [(Defaults(user_id="ada", domain="coding"), True), (Defaults(), False)],
+)
+async def test_a_backend_is_told_of_the_default_user_and_of_no_other(
+    defaults: Defaults, provisioned: bool
+) -> None:
+    """A1: an id names a memory of anyone, so a call by id makes nobody."""
+    backend = FakeBackend(clock=ManualClock(START), ids=SequentialIds())
+    service = Service(backend, limits=Limits(), defaults=defaults)
+    call = a_call()
+    request = UpsertUser(user_id="ada", domain="coding", fields={})
+    await service.upsert_user(call, request)
+    await refused(service.get_context(call, GetContext(context_id="ctx_1")), ErrorCode.NOT_FOUND)
+    stamps = {record.verb: record.stamp for record in backend.calls if record.stamp}
+    assert stamps["upsert_user"].provision is provisioned
+    assert stamps["get_context"].provision is False
+    assert stamps["get_context"].scope.user_id is None
 
 
 @pytest.mark.parametrize("name", ["a\u200bda", "ada ", "\x00", "a\u202eda"])

@@ -121,17 +121,40 @@ class EmbeddedBackend:
         self, stamp: Stamp, request: UpdateContext, life: Life
     ) -> ContextAnswer:
         """A new revision; raises not_found (N14, N15) or conflict (expected_revision)."""
-        scope = _tenant_only(stamp.scope)
+        scope, reading = _tenant_only(stamp.scope), None
+        if request.content is not None:
+            scope, reading = await self._reread(scope, request)
         decide = once(
             "update_context",
             request.idempotency_key,
-            scope,
+            _tenant_only(scope),
             request,
             ContextAnswer,
-            lambda snapshot: ingest.update(snapshot, stamp, request, life),
+            lambda snapshot: ingest.update(snapshot, stamp, request, life, reading),
         )
-        reads = Reads(context_ids=(request.context_id,), receipt=request.idempotency_key)
+        reads = Reads(
+            user=reading is not None,
+            context_ids=(request.context_id,),
+            receipt=request.idempotency_key,
+        )
         return await self._store.commit(scope, reads, decide)
+
+    async def _reread(self, scope: Scope, request: UpdateContext) -> tuple[Scope, Reading | None]:
+        """Whose context it is, and what its new text says of them (N22)."""
+        wanted = request.context_id
+        found = await self._store.read(scope, Reads(context_ids=(wanted,)))
+        context = found.contexts.get(wanted)
+        if context is None:
+            return scope, None
+        owner = Scope(tenant=scope.tenant, user_id=context.user_id, domain=context.domain)
+        reading = await self._read(owner, request.content or "", context.occurred_at)
+        reading = reading.model_copy(update={"context_id": wanted})
+        if reading.schema_.fields:
+            before = await self._store.read(owner, Reads(user=True))
+            if before.user is not None:
+                fields = ingest.merged(reading, before.user, before.now, context.occurred_at)
+                reading = await self._with_head(owner, reading, fields)
+        return owner, reading
 
     async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
         return await search(self._store, stamp.scope, request)

@@ -97,9 +97,15 @@ def append(
 def merged(
     reading: Reading, row: UserRow, now: datetime, occurred_at: datetime
 ) -> dict[str, FieldValue]:
-    """The row's fields after what an append's text says."""
+    """The row's fields after what a context's text says; what an earlier text of the same
+    context said and this one doesn't is gone."""
     values = _extracted(reading, "append", now, occurred_at)
-    return merging.appended(reading.schema_, row.fields, values)
+    others = {
+        name: field
+        for name, field in row.fields.items()
+        if field.source is not ValueSource.EXTRACTED or field.context_id != reading.context_id
+    }
+    return merging.appended(reading.schema_, others, values)
 
 
 def upsert(
@@ -167,9 +173,16 @@ def upsert_fields(
 
 
 def update(
-    snapshot: Snapshot, stamp: Stamp, request: UpdateContext, life: Life
+    snapshot: Snapshot,
+    stamp: Stamp,
+    request: UpdateContext,
+    life: Life,
+    reading: Reading | None,
 ) -> Plan[ContextAnswer]:
-    """A new revision with what was sent changed, and nothing else (N1-N23)."""
+    """A new revision with what was sent changed, and nothing else (N1-N23).
+
+    reading: what a changed content says; the user's row then says the new instead of the old (N22).
+    """
     old = snapshot.contexts.get(request.context_id)
     if old is None:
         raise missing(request.context_id)
@@ -193,8 +206,33 @@ def update(
         }
     )
     edges = provenance.edges_of(new.context_id, new.revision, request.lineage, seen)
-    keys = {new.context_id: content_key(new.content)} if new.content != old.content else {}
-    return Plan(Changes(contexts=(new,), edges=edges, content_keys=keys), ContextAnswer.of(new))
+    if new.content == old.content:
+        return Plan(Changes(contexts=(new,), edges=edges), ContextAnswer.of(new))
+    users, heads = _reread(snapshot, new, reading)
+    changes = Changes(
+        contexts=(new,),
+        users=users,
+        edges=edges,
+        content_keys={new.context_id: content_key(new.content)},
+        heads=heads,
+    )
+    return Plan(changes, ContextAnswer.of(new))
+
+
+def _reread(
+    snapshot: Snapshot, context: Context, reading: Reading | None
+) -> tuple[tuple[UserRow, ...], tuple[Head, ...]]:
+    """The user's row after a context's text has changed, if that moves anything."""
+    if reading is None or snapshot.user is None:
+        return (), ()
+    row = snapshot.user
+    fields = merged(reading, row, snapshot.now, context.occurred_at)
+    moved = merging.changed(row.fields, fields)
+    if not moved:
+        return (), ()
+    head = _foreseen(reading, fields, moved)
+    user = _moved(row, fields, head, snapshot.now, context.lineage, new=False)
+    return (user,), (head,) if head else ()
 
 
 def _updated(old: Context, request: UpdateContext, life: Life, now: datetime) -> dict[str, Any]:

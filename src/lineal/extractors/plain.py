@@ -19,6 +19,9 @@ WORD_CONFIDENCE = 0.7
 NEGATION_CHARS = 40
 """How far before a word a negation makes it unusable: without grammar it is left out."""
 
+TEXT_CHARS_MAX = 20_000
+"""How much of a text is read; a profile fits, a book would hold every other call up."""
+
 _NEGATION = re.compile(r"\b(not|no|never|nothing|without|isn't|aren't|don't|doesn't|didn't)\b")
 
 
@@ -35,6 +38,7 @@ class PlainExtractor:
         self, schema: Schema, text: str, occurred_at: datetime | None
     ) -> tuple[Extraction, ...]:
         """Every value found, in the schema's order of fields."""
+        text = text[:TEXT_CHARS_MAX]
         found: list[Extraction] = []
         for name, spec in schema.fields.items():
             if spec.kind != "derived":
@@ -51,7 +55,9 @@ def _field(name: str, spec: FieldSpec, text: str) -> list[Extraction]:
     ]
     for pattern in _patterns(spec.patterns):
         for match in pattern.finditer(text):
-            finds += _pattern_find(name, spec, match)
+            # What is soft is the person's own words, negations and all.
+            if spec.kind == "soft" or not _negated(text, match.start()):
+                finds += _pattern_find(name, spec, match)
     finds.sort(key=lambda find: find.span)
     return finds if spec.type == "list" else finds[:1]
 

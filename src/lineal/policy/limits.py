@@ -34,6 +34,9 @@ JSON_DEPTH_MAX = 32
 
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 _ZERO_WIDTH = frozenset("\u200b\u2060\ufeff\u180e\u00ad")
+_BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0\u2800\u00a0")
+"""Letters, joiners and spaces that show nothing, or the same as a plain space."""
+
 _TEXT_CONTROLS = frozenset("\t\n\r")
 
 
@@ -122,7 +125,9 @@ def is_plain(value: str) -> bool:
 
 def _visible(character: str) -> bool:
     """Whether a reader sees it: no control, format or separator, no variation selector."""
-    if "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":
+    if character in _BLANK or "\ufe00" <= character <= "\ufe0f":
+        return False
+    if "\U000e0100" <= character <= "\U000e01ef":
         return False
     return unicodedata.category(character) not in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp")
 

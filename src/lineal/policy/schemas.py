@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
@@ -12,6 +13,18 @@ from lineal.models.parse import kind_of
 from lineal.models.schema import FieldSpec, FieldType, Schema
 
 __all__ = ["sorted_out", "taken"]
+
+
+_KINDS: dict[FieldType, str] = {
+    "integer": "an integer",
+    "number": "a finite number",
+    "string": "a string that isn't blank",
+    "boolean": "true or false",
+    "date": "a date such as 2026-05-17",
+    "list": "no list within a list",
+}
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def sorted_out(schema: Schema, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -49,7 +62,7 @@ def _one(name: str, spec: FieldSpec, kind: FieldType, value: Any) -> Any:
         "list": lambda: False,
     }
     if not checks[kind]():
-        wanted = f"one of {', '.join(spec.values)}" if kind == "enum" else f"a {kind}"
+        wanted = f"one of {', '.join(spec.values)}" if kind == "enum" else _KINDS[kind]
         raise LinealError.invalid(
             name,
             f"Field '{name}' is the {kind_of(value)} {_shown(value)}; the schema takes {wanted}.",
@@ -93,4 +106,4 @@ def _is_date(value: str) -> bool:
         date.fromisoformat(value)
     except ValueError:
         return False
-    return True
+    return _DATE.fullmatch(value) is not None

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from lineal.errors import LinealError
 from lineal.models.schema import Schema
 
 __all__ = ["SchemaBook"]
+
+_DOMAIN = re.compile(r'"domain"\s*:\s*"([^"\\]+)"')
 
 SHIPPED = Path(__file__).parent
 
@@ -49,24 +52,38 @@ class SchemaBook:
         return tuple(sorted(self._schemas))
 
     def _take(self, path: Path) -> None:
+        text = ""
         try:
-            schema = Schema.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8-sig")
+            schema = Schema.model_validate(json.loads(text))
             _compile(schema)
         except json.JSONDecodeError as wrong:
-            self._refuse(path, f"line {wrong.lineno}: {wrong.msg}")
+            self._refuse(path, text, f"line {wrong.lineno}: {wrong.msg}")
         except ValidationError as wrong:
-            first = wrong.errors(include_url=False)[0]
-            self._refuse(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+            self._refuse(path, text, _where(text, wrong.errors(include_url=False)[0]))
         except (OSError, ValueError, RecursionError, re.error) as wrong:
-            self._refuse(path, str(wrong))
+            self._refuse(path, text, str(wrong))
         else:
             self._broken.pop(schema.domain, None)
             self._schemas[schema.domain] = schema
 
-    def _refuse(self, path: Path, why: str) -> None:
-        domain = path.stem.split(".")[0]
-        self._schemas.pop(domain, None)
-        self._broken[domain] = f"The schema file '{path}' is broken: {why}. Mend or remove it."
+    def _refuse(self, path: Path, text: str, why: str) -> None:
+        """Refuse the domain that the file is named after, and the one it speaks of."""
+        spoken = _DOMAIN.search(text)
+        for domain in {path.stem.split(".")[0], *(spoken.groups() if spoken else ())}:
+            self._schemas.pop(domain, None)
+            self._broken[domain] = f"The schema file '{path}' is broken: {why}. Mend or remove it."
+
+
+def _where(text: str, error: ErrorDetails) -> str:
+    """The line of the innermost name that the error is about, and what is wrong there."""
+    names = [part for part in error["loc"] if isinstance(part, str)]
+    place = ".".join(map(str, error["loc"])) or "the whole file"
+    for name in reversed(names):
+        found = text.find(json.dumps(name))
+        if found >= 0:
+            return f"line {text.count(chr(10), 0, found) + 1}: {place}: {error['msg']}"
+    return f"line 1: {place}: {error['msg']}"
 
 
 def _compile(schema: Schema) -> None:
