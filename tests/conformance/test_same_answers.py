@@ -214,6 +214,8 @@ class SameAnswers(RuleBasedStateMachine):
         """Every other path, for this scope."""
         for receipt, content_key in zip(KEYS, ("same", "other", "none"), strict=True):
             self._same(partial(_read, scope=scope, receipt=receipt, content_key=content_key))
+        for query in (TextQuery(), TextQuery(terms=WORDS[:1])):
+            self._same(partial(_found, scope=scope, query=query))
         self._same(lambda store: store.edges(scope, IDS, "both"))
         self._same(lambda store: store.tombstones(scope, IDS))
         self._same(lambda store: store.head(scope, "coding"))

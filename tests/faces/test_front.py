@@ -18,10 +18,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import anyio
 import pytest
+from mcp_types import JSONRPCNotification, JSONRPCRequest
 
 from lineal.faces.mcp.front import LINE_MAX_BYTES
 from lineal.faces.mcp.opening import UNANSWERED, shipped
+from lineal.faces.mcp.wire import Requests
 
 STAND_IN = [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
 WITHIN_S = 20.0  # a cold import on a busy machine, with room
@@ -230,7 +233,7 @@ def test_the_handshake_reaches_the_second_stage(start: Any) -> None:
 def test_a_handshake_that_is_not_the_first_request_reaches_it_too(start: Any) -> None:
     peer = start()
     peer.ask("first", "ping")
-    peer.send(*HANDSHAKE)
+    peer.send(initialize("hello"))
     peer.call(1, text="known")
     assert [peer.hear()["id"], peer.hear()["id"]] == ["first", "hello"]
     assert peer.hear()["result"]["content"][0]["text"] == "known"
@@ -499,22 +502,22 @@ def test_a_stuck_call_does_not_outlive_its_client(start: Any, stuck: dict[str, i
     assert time.monotonic() - left_s < EXIT_WITHIN_S
 
 
-def test_a_subscription_does_not_delay_the_end(start: Any) -> None:
-    """Nothing answers one but the end; the stand-in refuses it, so the wire is asked directly."""
-    from mcp_types import JSONRPCRequest
+CANCELLED = JSONRPCNotification(
+    jsonrpc="2.0", method="notifications/cancelled", params={"requestId": 1}
+)
 
-    from lineal.faces.mcp.wire import Requests
 
-    async def main() -> None:
-        requests = Requests()
-        listen = JSONRPCRequest(jsonrpc="2.0", id=1, method="subscriptions/listen", params={})
-        requests.came(listen)
-        with anyio.fail_after(0.5):
-            await requests.settled(timeout_s=30)
-
-    import anyio
-
-    anyio.run(main)
+@pytest.mark.parametrize(
+    ("method", "then"),
+    [("subscriptions/listen", []), ("tools/call", [CANCELLED])],
+    ids=["a subscription", "a cancelled call"],
+)
+async def test_what_nobody_waits_for_does_not_delay_the_end(method: str, then: list[Any]) -> None:
+    requests = Requests()
+    for message in [JSONRPCRequest(jsonrpc="2.0", id=1, method=method), *then]:
+        requests.came(message)
+    with anyio.fail_after(5):
+        await requests.settled(timeout_s=30)
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before the SDK", "after"])

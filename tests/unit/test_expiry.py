@@ -134,7 +134,7 @@ def test_a_jump_beyond_a_day_is_noted_and_not_believed(jump: timedelta) -> None:
     before = ClockMark(high=NOW)
     assert not before.trusts(NOW + jump)
     after_jump = advance(before, NOW + jump)
-    assert after_jump == ClockMark(high=NOW, ahead=NOW + jump)
+    assert after_jump == ClockMark(high=NOW, ahead=NOW + jump, seen=NOW + jump)
     assert not after_jump.trusts(NOW + jump)
 
 
@@ -154,18 +154,33 @@ def test_a_jumped_clock_is_believed_after_it_has_run_for_a_day() -> None:
     jumped = NOW + timedelta(days=400)
     mark = advance(ClockMark(high=NOW), jumped)
     almost = jumped + TRUST_AFTER - TICK
-    assert advance(mark, almost) == mark
-    assert not mark.trusts(almost)
+    assert advance(mark, almost).ahead == jumped
+    assert not advance(mark, almost).trusts(almost)
     believed = advance(mark, jumped + TRUST_AFTER)
     assert believed == ClockMark(high=jumped + TRUST_AFTER)
     assert believed.trusts(jumped + TRUST_AFTER)
+
+
+def test_a_clock_that_leaps_twice_has_proved_nothing() -> None:
+    """CHECKS 28"""
+    first = advance(ClockMark(high=NOW), NOW + timedelta(days=3_652))
+    second = advance(first, NOW + timedelta(days=7_304))
+    assert not second.trusts(NOW + timedelta(days=7_304))
+    assert second.high == NOW
+
+
+def test_a_machine_switched_off_for_weeks_is_believed_in_the_end() -> None:
+    mark = ClockMark(high=NOW)
+    for week in range(1, 5):
+        mark = advance(mark, NOW + timedelta(weeks=week))
+    assert mark.trusts(NOW + timedelta(weeks=4))
 
 
 def test_a_nearer_jump_takes_the_place_of_a_further_one() -> None:
     """The day of trust is counted from where the clock came to stand."""
     far, near = NOW + timedelta(days=400), NOW + timedelta(days=3)
     mark = advance(advance(ClockMark(high=NOW), far), near)
-    assert mark == ClockMark(high=NOW, ahead=near)
+    assert mark == ClockMark(high=NOW, ahead=near, seen=near)
 
 
 @pytest.mark.parametrize("back", [TICK, timedelta(hours=5), timedelta(days=400)])

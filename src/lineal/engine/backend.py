@@ -198,6 +198,7 @@ class EmbeddedBackend:
             context_ids=(request.context_id,),
             receipt=request.idempotency_key,
             descendants_of=request.context_id if request.cascade else None,
+            owners=True,
         )
         decide = once(
             "forget_context",
@@ -205,7 +206,7 @@ class EmbeddedBackend:
             scope,
             request,
             ForgetAnswer,
-            lambda snapshot: ingest.forget(snapshot, request),
+            lambda snapshot: ingest.forget(snapshot, stamp, request),
         )
         if request.dry_run:
             return decide(await self._store.read(scope, reads)).answer

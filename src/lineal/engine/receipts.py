@@ -58,6 +58,13 @@ def _replayed(receipt: Receipt, asked: str, answer: type[A]) -> A:
             idempotency_key=receipt.key,
             verb=receipt.verb,
         )
+    if not receipt.answer:
+        raise LinealError.not_found(
+            f"The {receipt.verb} request with idempotency_key '{receipt.key}' was done, and what "
+            "it stored has ended since. Use a new key to store it again.",
+            idempotency_key=receipt.key,
+            verb=receipt.verb,
+        )
     return answer.model_validate_json(receipt.answer)
 
 

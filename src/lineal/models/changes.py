@@ -75,7 +75,8 @@ class Stamp(Model):
 class Receipt(Model):
     """That a write with this idempotency key was done, and what was answered.
 
-    request_hash tells a repeated request from another one under the same key. answer: JSON.
+    request_hash tells a repeated request from another one under the same key. answer: JSON; "" when
+    what it showed has ended since, so that a late repetition neither shows it nor does it again.
     """
 
     key: str
@@ -114,6 +115,7 @@ class Reads(Model):
     descendants_of: str | None = None
     relations: tuple[Relation, ...] = (Relation.WAS_DERIVED_FROM,)
     descendants_max: int = 10_000
+    owners: bool = False
 
 
 class Snapshot(Model):
@@ -129,6 +131,7 @@ class Snapshot(Model):
     receipt: Receipt | None = None
     same_content: Context | None = None
     descendants: tuple[str, ...] = ()
+    owners: tuple[UserRow, ...] = ()
 
 
 class Changes(Model):
@@ -136,7 +139,8 @@ class Changes(Model):
 
     contexts, users: new revisions (revision = the present one's + 1, or 1). edges: of these
     revisions. content_keys: context_id → key for finding the same content again.
-    heads: of the scope's user. forget: ids whose content is to be taken out physically, history,
+    heads: of the scope's user; a row's revision also takes out the heads that it doesn't name.
+    rewritten: users whose earlier revisions go, so that what stood there is never read again. forget: ids whose content is to be taken out physically, history,
     index and all, leaving a tombstone.
     """
 
@@ -145,6 +149,7 @@ class Changes(Model):
     edges: tuple[Edge, ...] = ()
     content_keys: dict[str, str] = Field(default_factory=dict)
     heads: tuple[Head, ...] = ()
+    rewritten: tuple[UserRow, ...] = ()
     forget: tuple[str, ...] = ()
     receipt: Receipt | None = None
 

@@ -24,6 +24,10 @@ JUMP_MAX = timedelta(hours=24)
 TRUST_AFTER = timedelta(hours=24)
 """Once the store has run this long past a jump, the clock is believed again."""
 
+LEAP_MAX = timedelta(days=60)
+"""A step beyond this while the clock isn't believed starts the wait anew: a machine may well be
+switched off for a month, but a clock that leaps twice has proved nothing."""
+
 
 def life_of(
     memory_type: MemoryType | None, ttl_seconds: int | None, *, ttl_sent: bool, kept: bool
@@ -61,10 +65,12 @@ def is_live(expires_at: datetime | None, now: datetime) -> bool:
 
 class ClockMark(Model):
     """A store's own record of time. high: the latest time believed. ahead: where the clock jumped
-    to, when it jumped further than JUMP_MAX past `high` and is not believed yet."""
+    to, when it jumped further than JUMP_MAX past `high` and is not believed yet; seen: the latest
+    time seen since then."""
 
     high: Instant
     ahead: Instant | None = None
+    seen: Instant | None = None
 
     def trusts(self, wall: datetime) -> bool:
         """Whether content may be taken out for good by this clock."""
@@ -80,13 +86,17 @@ def advance(mark: ClockMark | None, wall: datetime) -> ClockMark:
     """The record after a write at `wall`.
 
     A small step forward is believed. A jump beyond JUMP_MAX is noted in `ahead` and believed once
-    the clock has run TRUST_AFTER past it; a clock that comes back within reach of `high` takes the
-    note away. A clock behind `high` changes nothing: what has ended stays ended.
+    the clock has run TRUST_AFTER past it without another leap; a clock that comes back within
+    reach of `high` takes the note away. A clock behind `high` changes nothing: what has ended
+    stays ended.
     """
     if mark is None:
         return ClockMark(high=wall)
     if wall <= mark.high + JUMP_MAX:
         return ClockMark(high=max(wall, mark.high))
-    if mark.ahead is None or wall < mark.ahead:
-        return ClockMark(high=mark.high, ahead=wall)
-    return ClockMark(high=wall) if wall - mark.ahead >= TRUST_AFTER else mark
+    seen = mark.seen or mark.ahead
+    if mark.ahead is None or seen is None or wall < mark.ahead or wall - seen > LEAP_MAX:
+        return ClockMark(high=mark.high, ahead=wall, seen=wall)
+    if wall - mark.ahead >= TRUST_AFTER:
+        return ClockMark(high=wall)
+    return ClockMark(high=mark.high, ahead=mark.ahead, seen=max(wall, seen))

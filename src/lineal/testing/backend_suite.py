@@ -44,6 +44,10 @@ class BackendSuite(
         raise NotImplementedError
 
     @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    @pytest.fixture
     def clock(self) -> ManualClock:
         return ManualClock(START)
 

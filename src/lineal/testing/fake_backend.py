@@ -357,4 +357,10 @@ def _again(receipt: Receipt, request_hash: str) -> str:
             "send a new key with a new request.",
             idempotency_key=receipt.key,
         )
+    if not receipt.answer:
+        raise LinealError.not_found(
+            f"The request with idempotency key '{receipt.key}' was done, and what it stored has "
+            "ended since.",
+            idempotency_key=receipt.key,
+        )
     return receipt.answer

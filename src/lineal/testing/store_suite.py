@@ -33,6 +33,10 @@ class StoreSuite(StoreWrites, StoreLife, StoreWall, StoreFinding, StoreGraph, St
         raise NotImplementedError
 
     @pytest.fixture
+    def anyio_backend(self) -> str:
+        return "asyncio"
+
+    @pytest.fixture
     def clock(self) -> ManualClock:
         return ManualClock(START)
 

@@ -21,8 +21,8 @@ from lineal.clock import SystemClock
 from lineal.errors import LinealError
 from lineal.models.changes import Changes, Plan, Reads, Snapshot
 from lineal.stores.sqlite import SqliteStore
+from lineal.stores.sqlite.connection import reader
 from lineal.testing.samples import ADA, a_context, a_receipt, an_edge, keep
-
 
 NOBODY = 65534
 
@@ -74,6 +74,15 @@ async def holds(path: Path) -> None:
         return Plan(Changes(), None)
 
     await store.commit(ADA, Reads(), decide)
+
+
+async def looks(path: Path) -> None:
+    """Hold a snapshot of the store, until killed."""
+    connection = reader(path, busy_timeout_s=1.0)
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM context").fetchall()
+    say("looking")
+    await asyncio.sleep(600)
 
 
 async def forks(path: Path) -> None:
@@ -173,6 +182,7 @@ COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "writes": writes,
     "holds": holds,
     "forks": forks,
+    "looks": looks,
     "fills": fills,
     "watched": watched,
     "reads_only": reads_only,

@@ -149,8 +149,7 @@ async def test_eight_processes_make_the_same_file_at_the_same_instant(tmp_path: 
     start = time.time() + 4.0
     with contextlib.ExitStack() as running:
         crowd = [
-            running.enter_context(other_process("opens", tmp_path, start, rounds))
-            for _ in range(8)
+            running.enter_context(other_process("opens", tmp_path, start, rounds)) for _ in range(8)
         ]
         names = [said(process) for process in crowd]
     assert [len(told) for told in names] == [rounds] * 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Reads, Snapshot
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.files import StoreFiles
+from lineal.stores.sqlite.writer import IDLE_S
 from lineal.testing.samples import ADA, a_context, a_receipt, an_edge, keep
 
 from .sqlite_rooms import always, note, opened, other_process, read, refusal, said, told
@@ -41,6 +43,10 @@ class Held:
         await self._task
 
 
+def impossible(_: Snapshot) -> Plan[None]:
+    raise ZeroDivisionError
+
+
 async def test_a_failing_write_takes_none_of_its_group_along(tmp_path: Path) -> None:
     async with opened(tmp_path / "m.db") as store:
         held = Held(store)
@@ -48,7 +54,7 @@ async def test_a_failing_write_takes_none_of_its_group_along(tmp_path: Path) -> 
         good = [asyncio.ensure_future(note(store, f"ctx_{n}")) for n in range(20)]
         half = (a_context("ctx_half"), a_context("ctx_0", revision=7))
         bad = asyncio.ensure_future(keep(store, contexts=half))
-        worse = asyncio.ensure_future(store.commit(ADA, Reads(), lambda _: 1 / 0))  # type: ignore
+        worse = asyncio.ensure_future(store.commit(ADA, Reads(), impossible))
         more = [asyncio.ensure_future(note(store, f"ctx_{n}")) for n in range(20, 30)]
         await asyncio.sleep(0)
         await held.let_go()
@@ -78,7 +84,7 @@ async def test_a_group_is_synced_once(tmp_path: Path) -> None:
 
 def store_commits(store: SqliteStore) -> int:
     """Commit frames in the log: those whose header says how large the database is afterwards."""
-    log = StoreFiles(store.path).wal.read_bytes()
+    log = subprocess.run(["/bin/cat", StoreFiles(store.path).wal], capture_output=True).stdout
     frames = range(32, len(log), 24 + 4096)
     return sum(log[at + 4 : at + 8] != b"\0\0\0\0" for at in frames)
 
@@ -140,7 +146,7 @@ async def test_a_cancelled_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
         receipts = {name for name in names if (await store.read(ADA, Reads(receipt=name))).receipt}
         assert contexts == edges == receipts
         assert answered <= contexts
-        assert 0 < len(contexts)
+        assert len(contexts) > 0
         assert (await store.verify()).ok
 
 
@@ -207,9 +213,8 @@ async def test_the_log_is_emptied_when_nobody_writes(tmp_path: Path) -> None:
     async with opened(tmp_path / "m.db") as store:
         await note(store, "ctx_1")
         assert StoreFiles(store.path).wal_bytes() > 0
-        with anyio.fail_after(10):
-            while StoreFiles(store.path).wal_bytes() > 0:
-                await anyio.sleep(0.1)
+        await anyio.sleep(IDLE_S + 0.5)
+        assert StoreFiles(store.path).wal_bytes() == 0
         assert "ctx_1" in (await read(store, "ctx_1")).contexts
 
 

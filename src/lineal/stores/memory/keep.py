@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -20,7 +19,7 @@ __all__ = ["bury", "check", "drop_receipt", "erase_user", "keep"]
 def check(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     """Raises LinealError unless all of it can be kept, so that keep() can't fail halfway."""
     _check_contexts(tenant, changes.contexts, now)
-    _check_users(tenant, changes.users, now)
+    _check_users(tenant, (*changes.users, *changes.rewritten), now)
     _check_receipt(tenant, changes.receipt, now)
     if changes.heads and None in (scope.user_id, scope.domain):
         raise LinealError.invalid("scope", "A head belongs to one user in one domain; name both.")
@@ -80,6 +79,10 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
         tenant.contexts.setdefault(context.context_id, []).append(context)
     for row in changes.users:
         _keep_user(tenant, row)
+    for row in changes.rewritten:
+        _drop_receipts(tenant, (row.user_id, row.domain))
+        _keep_user(tenant, row)
+        del tenant.users[row.user_id, row.domain][:-1]
     for edge in changes.edges:
         tenant.up[edge.child_id][edge] = None
         tenant.down[edge.parent_id][edge] = None
@@ -90,7 +93,7 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
         _forget(tenant, scope, name, now)
     if changes.receipt is not None:
         tenant.receipts[changes.receipt.key] = changes.receipt
-        tenant.shown[changes.receipt.key] = set(_subjects(tenant, changes, changes.receipt))
+        tenant.shown[changes.receipt.key] = set(_subjects(changes))
 
 
 def _keep_user(tenant: Tenant, row: UserRow) -> None:
@@ -99,6 +102,9 @@ def _keep_user(tenant: Tenant, row: UserRow) -> None:
     if row.revision == 1:
         erase_user(tenant, key)
     tenant.users.setdefault(key, []).append(row)
+    heads = tenant.heads.get(key, {})
+    for name in heads.keys() - row.heads.keys():
+        del heads[name]
 
 
 def erase_user(tenant: Tenant, key: tuple[str, str]) -> None:
@@ -124,27 +130,16 @@ def bury(tenant: Tenant, mark: Tombstone) -> None:
 
 
 def _drop_receipts(tenant: Tenant, subject: Subject) -> None:
+    """Empty the answers that show this; that they were given stays known."""
     for key in [key for key, shown in tenant.shown.items() if subject in shown]:
-        drop_receipt(tenant, key)
+        tenant.receipts[key] = tenant.receipts[key].model_copy(update={"answer": ""})
 
 
 def drop_receipt(tenant: Tenant, key: str) -> None:
     del tenant.receipts[key], tenant.shown[key]
 
 
-def _subjects(tenant: Tenant, changes: Changes, receipt: Receipt) -> Iterator[Subject]:
-    """The rows it was written with, and every context that its answer names."""
+def _subjects(changes: Changes) -> Iterator[Subject]:
+    """The rows it was written with: its answer shows them."""
     yield from ((row.user_id, row.domain) for row in changes.users)
     yield from (context.context_id for context in changes.contexts)
-    said = _strings(json.loads(receipt.answer))
-    yield from (text for text in said if text in tenant.contexts)
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
-    elif isinstance(value, list):
-        for part in value:
-            yield from _strings(part)

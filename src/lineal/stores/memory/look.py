@@ -31,6 +31,7 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
     asked = {
         name: live_context(tenant, scope, name, now) for name in dict.fromkeys(reads.context_ids)
     }
+    descendants = _descendants(tenant, scope, reads, now)
     return Snapshot(
         now=now,
         user=live_user(tenant, scope, now) if reads.user else None,
@@ -38,8 +39,20 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
         tombstones=tombstones(tenant, scope, reads.context_ids, now),
         receipt=receipt(tenant, reads.receipt, now),
         same_content=_same_content(tenant, scope, reads.content_key, now),
-        descendants=_descendants(tenant, reads),
+        descendants=descendants,
+        owners=_owners(tenant, (*asked, *descendants), now) if reads.owners else (),
     )
+
+
+def _owners(tenant: Tenant, names: Iterable[str], now: datetime) -> tuple[UserRow, ...]:
+    """The live rows of the users of these contexts, by user and domain."""
+    rows = {
+        (context.user_id, context.domain)
+        for context in (live_context(tenant, Scope(tenant="-"), name, now) for name in names)
+        if context is not None
+    }
+    found = (live_row(tenant, key, now) for key in sorted(rows))
+    return tuple(row for row in found if row is not None)
 
 
 def live_context(tenant: Tenant, scope: Scope, name: str, now: datetime) -> Context | None:
@@ -68,11 +81,12 @@ def live_row(tenant: Tenant, key: tuple[str, str], now: datetime) -> UserRow | N
 
 
 def receipt(tenant: Tenant, key: str | None, now: datetime) -> Receipt | None:
-    """Gone with whatever its answer shows, swept or not."""
+    """Its answer is empty once what it shows has ended, swept or not."""
     if key is None or key not in tenant.receipts:
         return None
+    found = tenant.receipts[key]
     ended = any(_has_ended(tenant, subject, now) for subject in tenant.shown[key])
-    return None if ended else tenant.receipts[key]
+    return found.model_copy(update={"answer": ""}) if ended else found
 
 
 def _has_ended(tenant: Tenant, subject: Subject, now: datetime) -> bool:
@@ -120,17 +134,19 @@ def ended(
     return Tombstone(**values, reason=reason, memory_type=memory_type, ended_at=ended_at)
 
 
-def _descendants(tenant: Tenant, reads: Reads) -> tuple[str, ...]:
-    """Breadth first, by id within a level; the root is not among them, whatever the cycles."""
+def _descendants(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> tuple[str, ...]:
+    """The live ones, breadth first, by id within a level; never the root, whatever the cycles."""
     if reads.descendants_of is None:
         return ()
     seen = {reads.descendants_of: None}
     level = [reads.descendants_of]
-    while level and len(seen) <= reads.descendants_max:
+    live: list[str] = []
+    while level and len(live) < reads.descendants_max:
         children = {c for parent in level for c in _children(tenant, parent, reads.relations)}
         level = sorted(children - seen.keys())
         seen.update(dict.fromkeys(level))
-    return tuple(seen)[1 : reads.descendants_max + 1]
+        live += [name for name in level if live_context(tenant, scope, name, now)]
+    return tuple(live[: reads.descendants_max])
 
 
 def _children(tenant: Tenant, parent_id: str, relations: tuple[Relation, ...]) -> Iterator[str]:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import apsw
 
 from lineal.models.changes import Tombstone
 from lineal.stores.sqlite import fulltext, receipts
 from lineal.stores.sqlite.context_rows import ContextRow
 from lineal.stores.sqlite.rows import tombstone_values
+from lineal.stores.sqlite.statements import all_rows
 from lineal.stores.sqlite.user_rows import UserKept
 
-__all__ = ["erase_context", "erase_user"]
+__all__ = ["erase_context", "erase_heads", "erase_user"]
 
 _DELETE_REVISIONS = "DELETE FROM context_revision WHERE context_seq = ?"
 _DELETE_CONTEXT = "DELETE FROM context WHERE seq = ?"
 _REPLACE_TOMBSTONE = "INSERT OR REPLACE INTO tombstone VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE_USER_REVISIONS = "DELETE FROM user_revision WHERE of_user = ?"
 _DELETE_USER = "DELETE FROM user_row WHERE user_seq = ?"
-_DELETE_HEADS = "DELETE FROM head WHERE tenant = ? AND user_id = ? AND domain = ?"
+_SELECT_HEADS = "SELECT name FROM head WHERE tenant = ? AND user_id = ? AND domain = ?"
+_DELETE_HEAD = "DELETE FROM head WHERE tenant = ? AND user_id = ? AND domain = ? AND name = ?"
 
 
 def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone) -> None:
     """Raises LinealError (damaged) when the text to take out of the index can't be trusted."""
     fulltext.remove(connection, row)
-    receipts.drop_of_context(connection, row.tenant, row.context_id)
+    receipts.empty_of_context(connection, row.tenant, row.context_id)
     connection.execute(_DELETE_REVISIONS, (row.seq,))
     connection.execute(_DELETE_CONTEXT, (row.seq,))
     connection.execute(_REPLACE_TOMBSTONE, tombstone_values(row.tenant, mark))
@@ -31,7 +35,15 @@ def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone)
 
 def erase_user(connection: apsw.Connection, row: UserKept) -> None:
     """The user row with its history and vectors; the user's contexts have lives of their own."""
-    receipts.drop_of_user(connection, row.tenant, row.user_id, row.domain)
+    receipts.empty_of_user(connection, row.tenant, row.user_id, row.domain)
     connection.execute(_DELETE_USER_REVISIONS, (row.user_seq,))
     connection.execute(_DELETE_USER, (row.user_seq,))
-    connection.execute(_DELETE_HEADS, (row.tenant, row.user_id, row.domain))
+    erase_heads(connection, row, kept=())
+
+
+def erase_heads(connection: apsw.Connection, row: UserKept, kept: Container[str]) -> None:
+    """The user's vectors, except those of these names."""
+    key = (row.tenant, row.user_id, row.domain)
+    for (name,) in all_rows(connection, _SELECT_HEADS, *key):
+        if name not in kept:
+            connection.execute(_DELETE_HEAD, (*key, name))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 
 import apsw
 
 from lineal.models.changes import Scope
 from lineal.models.lineage import Direction, Edge, Relation
+from lineal.stores.sqlite.contexts import live_row
 from lineal.stores.sqlite.rows import edge_of, edge_values
 from lineal.stores.sqlite.statements import all_rows
 
@@ -16,6 +18,9 @@ __all__ = ["EDGES_MAX", "descendants", "edges", "keep_edge"]
 
 EDGES_MAX = 10_000
 """Most edges in one answer, as the port promises."""
+
+WALK_MAX = 100_000
+"""Most memories that one walk looks at, ended ones included."""
 
 _INSERT = "INSERT OR IGNORE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SELECT_UP = "SELECT * FROM edge WHERE tenant = ? AND child_id = ? LIMIT ?"
@@ -40,19 +45,28 @@ def edges(
 
 def descendants(
     connection: apsw.Connection,
-    tenant: str,
+    scope: Scope,
     root: str,
     relations: tuple[Relation, ...],
     most: int,
+    now: datetime,
 ) -> tuple[str, ...]:
-    """What rests on root: breadth first, by id in a level; never root itself."""
-    seen = {root: None}
+    """The live ones that rest on root: breadth first, by id within a level, never root itself.
+
+    What has ended is walked through and not named. At most `most`."""
+    seen = {root}
     level = [root]
-    while level and len(seen) <= most:
-        children = {c for parent in level for c in _children(connection, tenant, parent, relations)}
-        level = sorted(children - seen.keys())
-        seen.update(dict.fromkeys(level))
-    return tuple(seen)[1 : most + 1]
+    live: list[str] = []
+    while level and len(live) < most and len(seen) < WALK_MAX:
+        children = {
+            child
+            for parent in level
+            for child in _children(connection, scope.tenant, parent, relations)
+        }
+        level = sorted(children - seen)
+        seen.update(level)
+        live += [name for name in level if live_row(connection, scope, name, now)]
+    return tuple(live[:most])
 
 
 def _edges_at(

@@ -14,12 +14,12 @@ from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import fulltext, receipts
 from lineal.stores.sqlite.context_rows import ContextRow
-from lineal.stores.sqlite.erase import erase_context, erase_user
+from lineal.stores.sqlite.contexts import context_row, tombstones
+from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
 from lineal.stores.sqlite.graph import keep_edge
-from lineal.stores.sqlite.look import context_row, tombstones
 from lineal.stores.sqlite.rows import head_values
-from lineal.stores.sqlite.statements import one_row, sql
-from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
+from lineal.stores.sqlite.user_rows import UserKept
+from lineal.stores.sqlite.users import kept_user
 
 __all__ = ["keep"]
 
@@ -29,23 +29,19 @@ _INSERT_CONTEXT = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_CONTEXT = (
-    "UPDATE context SET user_id = ?, domain = ?, revision = ?, memory_type = ?, expires_at = ?, "
-    "occurred_at = ?, created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, "
-    "context_digest = ? WHERE seq = ?"
+    "UPDATE context SET revision = ?, memory_type = ?, expires_at = ?, occurred_at = ?, "
+    "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, context_digest = ? "
+    "WHERE seq = ?"
 )
 _UPDATE_KEY = "UPDATE context SET content_key = ?, context_digest = ? WHERE seq = ?"
 _INSERT_REVISION = "INSERT INTO context_revision VALUES (?, ?, ?, ?, ?)"
-_SELECT_USER = sql(
-    "SELECT",
-    USER_COLUMNS,
-    "FROM user_row WHERE tenant = ? AND user_id = ? AND domain = ?",
-)
 _INSERT_USER = (
     "INSERT INTO user_row (tenant, user_id, domain, revision, expires_at, row_digest) "
     "VALUES (?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_USER = "UPDATE user_row SET revision = ?, expires_at = ?, row_digest = ? WHERE user_seq = ?"
 _INSERT_USER_REVISION = "INSERT INTO user_revision VALUES (?, ?, ?, ?, ?)"
+_DELETE_EARLIER = "DELETE FROM user_revision WHERE of_user = ? AND number < ?"
 _REPLACE_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -55,6 +51,8 @@ def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datet
         _keep_context(connection, scope, context, changes.content_keys.get(context.context_id), now)
     for user in changes.users:
         _keep_user(connection, scope.tenant, user, now)
+    for user in changes.rewritten:
+        _rewrite_user(connection, scope.tenant, user, now)
     for edge in changes.edges:
         keep_edge(connection, scope.tenant, edge)
     _rekey(connection, scope, changes)
@@ -63,7 +61,7 @@ def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datet
     for name in changes.forget:
         _forget(connection, scope, name, now)
     if changes.receipt is not None:
-        receipts.keep(connection, scope.tenant, changes, changes.receipt, to_ms(now))
+        receipts.keep(connection, scope.tenant, changes, changes.receipt)
 
 
 def _keep_context(
@@ -98,9 +96,14 @@ def _replace_context(
     connection: apsw.Connection, old: ContextRow, context: Context, content_key: str | None
 ) -> ContextRow:
     """The new present of a row that is there."""
+    if (old.user_id, old.domain) != (context.user_id, context.domain):
+        raise LinealError.conflict(
+            f"Context '{old.context_id}' belongs to another user or domain for good.",
+            context_id=old.context_id,
+        )
     fulltext.replace(connection, old, context)
     row = ContextRow.made(old.tenant, context, content_key or old.content_key, old.seq)
-    connection.execute(_UPDATE_CONTEXT, (*row[3:], row.seq))
+    connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
     return row
 
 
@@ -127,8 +130,10 @@ def _rekey(connection: apsw.Connection, scope: Scope, changes: Changes) -> None:
             connection.execute(_UPDATE_KEY, (content_key, new.context_digest, row.seq))
 
 
-def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> None:
-    old = _kept_user(connection, tenant, user)
+def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> UserKept:
+    """A first revision replaces what has expired; heads that the row doesn't name go."""
+    scope = Scope(tenant=tenant, user_id=user.user_id, domain=user.domain)
+    old = kept_user(connection, scope)
     if old is not None and not old.live(to_ms(now)):
         erase_user(connection, old)
         old = None
@@ -141,11 +146,15 @@ def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: dat
     else:
         connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
     connection.execute(_INSERT_USER_REVISION, row.revision_values(user))
+    erase_heads(connection, row, kept=user.heads)
+    return row
 
 
-def _kept_user(connection: apsw.Connection, tenant: str, user: UserRow) -> UserKept | None:
-    values = one_row(connection, _SELECT_USER, tenant, user.user_id, user.domain)
-    return None if values is None else UserKept.checked(values)
+def _rewrite_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> None:
+    """A revision before which there is none: nothing that stood there is ever read again."""
+    receipts.empty_of_user(connection, tenant, user.user_id, user.domain)
+    row = _keep_user(connection, tenant, user, now)
+    connection.execute(_DELETE_EARLIER, (row.user_seq, user.revision))
 
 
 def _keep_head(connection: apsw.Connection, scope: Scope, head: Head) -> None:

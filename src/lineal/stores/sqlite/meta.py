@@ -15,12 +15,12 @@ from lineal.stores.sqlite.statements import Value, one_row
 
 __all__ = ["Meta", "insert_meta", "present_of", "read_meta", "write_mark"]
 
-_SELECT = "SELECT store_id, made_at, high_at, ahead_at, meta_digest FROM meta"
+_SELECT = "SELECT store_id, made_at, high_at, ahead_at, seen_at, meta_digest FROM meta"
 _INSERT = (
-    "INSERT INTO meta (only, store_id, made_at, high_at, ahead_at, meta_digest) "
-    "VALUES (1, ?, ?, ?, ?, ?)"
+    "INSERT INTO meta (only, store_id, made_at, high_at, ahead_at, seen_at, meta_digest) "
+    "VALUES (1, ?, ?, ?, ?, ?, ?)"
 )
-_UPDATE = "UPDATE meta SET high_at = ?, ahead_at = ?, meta_digest = ?"
+_UPDATE = "UPDATE meta SET high_at = ?, ahead_at = ?, seen_at = ?, meta_digest = ?"
 
 
 class Meta(NamedTuple):
@@ -35,9 +35,10 @@ def read_meta(connection: apsw.Connection) -> Meta:
     row = one_row(connection, _SELECT)
     if row is None:
         raise trouble.damaged("The store's record of itself")
-    store_id, made_at, high_at, ahead_at, found = row
+    store_id, made_at, high_at, ahead_at, seen_at, found = row
     require_digest(found, row[:-1], "The store's record of itself")
-    mark = ClockMark(high=from_ms(high_at), ahead=at_or_none(ahead_at))
+    ahead, seen = at_or_none(ahead_at), at_or_none(seen_at)
+    mark = ClockMark(high=from_ms(high_at), ahead=ahead, seen=seen)
     return Meta(store_id, from_ms(made_at), mark)
 
 
@@ -57,5 +58,6 @@ def present_of(connection: apsw.Connection, clock: Clock) -> datetime:
 
 
 def _values(meta: Meta) -> tuple[Value, ...]:
-    high, ahead = to_ms(meta.mark.high), ms_or_none(meta.mark.ahead)
-    return (meta.store_id, to_ms(meta.made_at), high, ahead)
+    mark = meta.mark
+    times = (to_ms(mark.high), ms_or_none(mark.ahead), ms_or_none(mark.seen))
+    return (meta.store_id, to_ms(meta.made_at), *times)

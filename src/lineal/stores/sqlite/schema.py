@@ -16,6 +16,7 @@ CREATE TABLE meta (
     made_at INTEGER NOT NULL,
     high_at INTEGER NOT NULL,
     ahead_at INTEGER,
+    seen_at INTEGER,
     meta_digest BLOB NOT NULL
 ) STRICT;
 
@@ -116,7 +117,7 @@ CREATE TABLE receipt (
 ) STRICT;
 CREATE INDEX receipt_answered ON receipt (answered_at);
 
--- What a receipt's answer shows or names: it ends when one of these ends.
+-- What a receipt's answer shows: it is emptied when one of these ends.
 CREATE TABLE receipt_context (
     tenant TEXT NOT NULL,
     idempotency_key TEXT NOT NULL,

@@ -29,7 +29,18 @@ from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Progress
-from lineal.stores.sqlite import backup, graph, look, search, stats, sweep, trouble, verify
+from lineal.stores.sqlite import (
+    backup,
+    contexts,
+    graph,
+    look,
+    search,
+    stats,
+    sweep,
+    trouble,
+    users,
+    verify,
+)
 from lineal.stores.sqlite.connection import Durability
 from lineal.stores.sqlite.files import MOUNTS, StoreFiles
 from lineal.stores.sqlite.keep import keep
@@ -110,7 +121,7 @@ class SqliteStore:
             if not changes.empty:
                 keep(transaction.connection, scope, changes, now)
                 transaction.wrote = True
-                transaction.erased = transaction.erased or bool(changes.forget)
+                transaction.erased = transaction.erased or bool(changes.forget or changes.rewritten)
             return answer
 
         return await self._write(run)
@@ -123,7 +134,7 @@ class SqliteStore:
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
         return await self._look(
-            lambda view: look.history(view.connection, scope, context_id, view.now)
+            lambda view: contexts.history(view.connection, scope, context_id, view.now)
         )
 
     async def edges(
@@ -135,14 +146,14 @@ class SqliteStore:
 
     async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
         return await self._look(
-            lambda view: look.tombstones(view.connection, scope, context_ids, view.now)
+            lambda view: contexts.tombstones(view.connection, scope, context_ids, view.now)
         )
 
     async def head(self, scope: Scope, name: str) -> Head | None:
-        return await self._look(lambda view: look.head(view.connection, scope, name, view.now))
+        return await self._look(lambda view: users.head(view.connection, scope, name, view.now))
 
     async def user_history(self, scope: Scope) -> tuple[str, ...]:
-        return await self._look(lambda view: look.user_history(view.connection, scope, view.now))
+        return await self._look(lambda view: users.user_history(view.connection, scope, view.now))
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
         """In several short transactions, so that writers in between don't wait long."""

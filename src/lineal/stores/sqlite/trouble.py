@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from lineal.errors import ErrorCode, LinealError
+from lineal.errors import LinealError
 
 __all__ = [
     "busy",
@@ -21,6 +21,7 @@ __all__ = [
     "read_only",
     "storage_full",
     "translated",
+    "with_errno",
 ]
 
 _RESTORE = (
@@ -88,6 +89,14 @@ def storage_full() -> LinealError:
     )
 
 
+def with_errno(error: Exception, connection: apsw.Connection) -> Exception:
+    """The engine's error, knowing the system's: SQLite tells a full disk from a failing one only by
+    ENOSPC, not by a quota or a limit on the file's size. To be asked right after the error."""
+    if isinstance(error, apsw.IOError):
+        error.errno = connection.system_errno  # type: ignore[attr-defined]
+    return error
+
+
 def outcome_unknown(cause: Exception) -> LinealError:
     """A commit that failed may still be on disk (measured: 117 of 434 injected faults)."""
     if isinstance(cause, apsw.FullError) or _out_of_space(cause):
@@ -119,8 +128,6 @@ def translated(error: Exception) -> LinealError:
         return LinealError.unavailable("The store is busy; retry in a moment.")
     if isinstance(error, apsw.ReadOnlyError | apsw.PermissionsError | PermissionError):
         return read_only()
-    if isinstance(error, apsw.SQLError):
-        return LinealError(ErrorCode.INTERNAL, f"The store didn't understand itself: {error}")
     return LinealError.unavailable(
         f"The store's file can't be used ({type(error).__name__}). "
         "Check the disk and its permissions, then retry.",
@@ -129,7 +136,8 @@ def translated(error: Exception) -> LinealError:
 
 
 def _is_damage(error: Exception) -> bool:
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+    # SQLError: a table or column is missing, though the version says that it is there.
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError | apsw.SQLError):
         return True
     return getattr(error, "extendedresult", None) in _DAMAGED_RESULTS
 

@@ -11,11 +11,12 @@ import apsw
 from lineal.errors import LinealError
 from lineal.models.changes import VerifyReport
 from lineal.ports.store import Progress
-from lineal.stores.sqlite import rows
+from lineal.stores.sqlite import rows, trouble
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.meta import read_meta
 from lineal.stores.sqlite.statements import Row, all_rows, one_row, one_value, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
+from lineal.stores.sqlite.words import WordCheck
 
 __all__ = ["verify"]
 
@@ -123,6 +124,7 @@ class _Check:
         self._total = 0
         self._damaged: dict[str, None] = {}
         self._problems: dict[str, None] = {}
+        self._words = WordCheck(connection)
 
     def everything(self) -> None:
         self._engine()
@@ -136,6 +138,8 @@ class _Check:
             for values in self._connection.execute(statement):
                 self._guarded(str(values[1]), check, values)
         self._misfits()
+        if self._progress is not None:
+            self._progress(self._checked, self._checked)
 
     def problem(self, text: str) -> None:
         if len(self._problems) < FOUND_MAX:
@@ -168,21 +172,33 @@ class _Check:
             self._progress(self._checked, max(self._checked, self._total))
 
     def _context(self, seq: int) -> None:
-        row = ContextRow.checked(one_row(self._connection, _CONTEXT, seq) or ())
+        row = ContextRow.checked(self._row(_CONTEXT, seq))
         revisions = all_rows(self._connection, _REVISIONS, seq)
         for found in revisions:
-            row.context(*found)
-        self._numbered(f"The memory '{row.context_id}'", row.revision, revisions)
+            context = row.context(*found)
+            if context.revision == row.revision:
+                self._words.expect(seq, context)
+        self._numbered(f"The memory '{row.context_id}'", 1, row.revision, revisions)
 
     def _user(self, seq: int) -> None:
-        row = UserKept.checked(one_row(self._connection, _USER, seq) or ())
+        row = UserKept.checked(self._row(_USER, seq))
         revisions = all_rows(self._connection, _USER_REVISIONS, seq)
         for found in revisions:
             row.body(*found)
-        self._numbered(row.what, row.revision, revisions)
+        # A row that was rewritten begins with that revision.
+        first = min((number for number, _, _ in revisions), default=0)
+        self._numbered(row.what, first, row.revision, revisions)
 
-    def _numbered(self, what: str, last: int, revisions: list[Row]) -> None:
-        if sorted(number for number, _, _ in revisions) != list(range(1, last + 1)):
+    def _row(self, statement: str, seq: int) -> Row:
+        """The row of that number, which was listed before: a damaged tree can lose it."""
+        values = one_row(self._connection, statement, seq)
+        if values is None:
+            raise trouble.damaged(f"Row {seq}")
+        return values
+
+    def _numbered(self, what: str, first: int, last: int, revisions: list[Row]) -> None:
+        numbers = sorted(number for number, _, _ in revisions)
+        if numbers != list(range(first, last + 1)):
             self.problem(f"{what} doesn't have each of its revisions.")
 
     def _misfits(self) -> None:
@@ -190,3 +206,6 @@ class _Check:
             count: int = one_value(self._connection, statement)
             if count:
                 self.problem(f"{count} {meaning}.")
+        different = self._words.different()
+        if different:
+            self.problem(f"{different} words of the full-text index don't fit the memories.")

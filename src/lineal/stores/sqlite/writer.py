@@ -154,7 +154,7 @@ class Writer:
             if isinstance(error, apsw.BusyError | apsw.LockedError) and not batch.outcomes:
                 return False
             if first.claim():
-                batch.add(first, error=_known(error))
+                batch.add(first, error=_known(trouble.with_errno(error, self._connection)))
         batch.settle()
         return True
 
@@ -187,6 +187,7 @@ class Writer:
             batch.fail(error)
         except (apsw.Error, OSError) as error:
             self._doubtful = True
+            trouble.with_errno(error, self._connection)
             batch.fail(_from(trouble.outcome_unknown(error), error))
         else:
             self._erased = self._erased or transaction.erased
@@ -223,9 +224,10 @@ class Writer:
             result = job.run(transaction)
             self._connection.execute("RELEASE job")
         except Exception as error:  # what a plan raises is the caller's to see, whatever it is
-            batch.add(job, error=_known(error))
+            failure = _known(trouble.with_errno(error, self._connection))
+            batch.add(job, error=failure)
             transaction.wrote, transaction.erased = wrote, erased
-            return self._roll_back_job(batch, _known(error))
+            return self._roll_back_job(batch, failure)
         batch.add(job, result)
         return True
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from lineal.models.changes import Reads, Scope
 from lineal.models.lineage import Relation
 from lineal.ports.store import Store
-from lineal.testing.samples import ADA, a_context, an_edge, keep
+from lineal.testing.samples import ADA, a_context, a_user, an_edge, keep
 
 __all__ = ["StoreGraph"]
 
@@ -59,6 +59,7 @@ class StoreGraph:
                 an_edge("ctx_x", "ctx_y"),
             ),
         )
+        await _notes(store, "ctx_a", "ctx_b", "ctx_c", "ctx_d")
         found = await _descendants(store, "ctx_a")
         assert set(found[:2]) == {"ctx_b", "ctx_d"}
         assert found[2:] == ("ctx_c",)
@@ -68,11 +69,13 @@ class StoreGraph:
         ring = ("ctx_a", "ctx_b", "ctx_c")
         pairs = zip(ring[1:] + ring[:1], ring, strict=True)
         await keep(store, edges=(*(an_edge(c, p) for c, p in pairs), an_edge("ctx_a", "ctx_a")))
+        await _notes(store, *ring)
         assert await _descendants(store, "ctx_a") == ("ctx_b", "ctx_c")
 
     async def test_descendants_follow_only_the_relations_asked_for(self, store: Store) -> None:
         used = an_edge("ctx_b", "ctx_a", relation=Relation.USED)
         await keep(store, edges=(used, an_edge("ctx_c", "ctx_a")))
+        await _notes(store, "ctx_b", "ctx_c")
         assert await _descendants(store, "ctx_a") == ("ctx_c",)
         both = (Relation.USED, Relation.WAS_DERIVED_FROM)
         reads = Reads(descendants_of="ctx_a", relations=both)
@@ -82,11 +85,13 @@ class StoreGraph:
         chain = [f"ctx_{n}" for n in range(60)]
         links = tuple(an_edge(c, p) for p, c in pairwise(chain))
         await keep(store, edges=links)
+        await _notes(store, *chain)
         reads = Reads(descendants_of="ctx_0", descendants_max=5)
         assert list((await store.read(ADA, reads)).descendants) == chain[1:6]
         assert list(await _descendants(store, "ctx_0")) == chain[1:]
         star = tuple(an_edge(f"ray_{n}", "ctx_star") for n in range(9))
         await keep(store, edges=star)
+        await _notes(store, *(f"ray_{n}" for n in range(9)))
         reads = Reads(descendants_of="ctx_star", descendants_max=5)
         assert len((await store.read(ADA, reads)).descendants) == 5
 
@@ -94,6 +99,7 @@ class StoreGraph:
         chain = [f"ctx_{n}" for n in range(3_000)]
         links = tuple(an_edge(c, p) for p, c in pairwise(chain))
         await keep(store, edges=links)
+        await _notes(store, *chain)
         assert list(await _descendants(store, "ctx_0")) == chain[1:]
 
     async def test_a_dense_graph_is_walked_quickly(self, store: Store) -> None:
@@ -105,15 +111,23 @@ class StoreGraph:
             for parent in range(3)
         )
         await keep(store, edges=edges)
+        await _notes(store, *{edge.child_id for edge in edges})
         assert len(await _descendants(store, "ctx_0_0")) == 180
 
-    async def test_what_has_ended_is_still_walked(self, store: Store) -> None:
+    async def test_what_has_ended_is_walked_and_not_named(self, store: Store) -> None:
+        """Nor what never was, and the owners of the live ones are shown with them."""
         notes = tuple(a_context(name) for name in ("ctx_a", "ctx_b", "ctx_c"))
-        await keep(
-            store, contexts=notes, edges=(an_edge("ctx_b", "ctx_a"), an_edge("ctx_c", "ctx_b"))
-        )
+        links = (an_edge("ctx_b", "ctx_a"), an_edge("ctx_c", "ctx_b"), an_edge("ctx_x", "ctx_a"))
+        await keep(store, contexts=notes, edges=links, users=(a_user(),))
         await keep(store, Scope(tenant="acme"), forget=("ctx_b",))
-        assert await _descendants(store, "ctx_a") == ("ctx_b", "ctx_c")
+        assert await _descendants(store, "ctx_a") == ("ctx_c",)
+        reads = Reads(context_ids=("ctx_a",), descendants_of="ctx_a", owners=True)
+        assert (await store.read(Scope(tenant="acme"), reads)).owners == (a_user(),)
+        assert (await store.read(Scope(tenant="evil"), reads)).owners == ()
+
+
+async def _notes(store: Store, *names: str) -> None:
+    await keep(store, contexts=tuple(a_context(name) for name in names))
 
 
 async def _descendants(store: Store, root: str) -> tuple[str, ...]:

@@ -244,16 +244,19 @@ class StoreWrites:
     async def test_forgetting_takes_content_and_history_and_leaves_a_mark(
         self, store: Store, clock: ManualClock
     ) -> None:
-        await keep(store, contexts=(a_context("ctx_1"),), content_keys={"ctx_1": "key"})
+        said = a_receipt("k", '{"context_id": "ctx_1"}')
+        note = a_context("ctx_1")
+        await keep(store, contexts=(note,), content_keys={"ctx_1": "key"}, receipt=said)
         await keep(store, contexts=(a_context("ctx_1", revision=2), a_context("ctx_2")))
         edges = (an_edge("ctx_2", "ctx_1"),)
-        await keep(store, edges=edges, receipt=a_receipt("k", '{"context_id": "ctx_1"}'))
-        await keep(store, receipt=a_receipt("other", '{"context_id": "ctx_2"}'))
+        named = a_receipt("other", '{"context_id": "ctx_2", "source_ids": ["ctx_1"]}')
+        await keep(store, edges=edges, receipt=named)
         ended_at = clock.advance(hours=1)
         done = a_receipt("f", '{"context_id": "ctx_1", "forgotten": ["ctx_1"]}')
         await keep(store, Scope(tenant="acme"), forget=("ctx_1",), receipt=done)
         seen = await store.read(ADA, Reads(context_ids=("ctx_1",), receipt="k", content_key="key"))
-        assert (seen.contexts, seen.receipt, seen.same_content) == ({}, None, None)
+        assert (seen.contexts, seen.same_content) == ({}, None)
+        assert seen.receipt == said.model_copy(update={"answer": ""})
         mark = seen.tombstones["ctx_1"]
         assert (mark.reason, mark.revision, mark.memory_type) == ("forgotten", 2, "fact")
         assert (mark.created_at, mark.ended_at) == (START, ended_at)
@@ -262,7 +265,30 @@ class StoreWrites:
         assert await store.edges(ADA, ("ctx_1",), "down") == edges
         assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 1
         assert (await store.read(ADA, Reads(receipt="f"))).receipt == done
-        assert (await store.read(ADA, Reads(receipt="other"))).receipt is not None
+        assert (await store.read(ADA, Reads(receipt="other"))).receipt == named
+
+    async def test_a_rewritten_row_shows_nothing_of_what_it_was(self, store: Store) -> None:
+        old = a_user(memory_ref="canary://ref")
+        done = a_receipt("k", '{"memory_ref": "canary://ref"}')
+        await keep(store, users=(old,), receipt=done)
+        new = a_user(revision=2)
+        await keep(store, Scope(tenant="acme"), rewritten=(new,))
+        assert (await store.read(ADA, Reads(user=True))).user == new
+        assert len(await store.user_history(ADA)) == 1
+        assert "canary" not in "".join(await store.user_history(ADA))
+        receipt = (await store.read(ADA, Reads(receipt="k"))).receipt
+        assert receipt is not None
+        assert receipt.answer == ""
+        await keep(store, users=(a_user(revision=3),))
+        assert len(await store.user_history(ADA)) == 2
+        assert (await store.verify()).ok
+
+    async def test_a_row_keeps_only_the_heads_that_it_names(self, store: Store) -> None:
+        head = Head(name="coding", version="v1", vector=(0.6, 0.8))
+        await keep(store, users=(a_user(heads={"coding": head.info}),), heads=(head,))
+        assert await store.head(ADA, "coding") is not None
+        await keep(store, users=(a_user(revision=2),))
+        assert await store.head(ADA, "coding") is None
 
     @pytest.mark.parametrize("revision", [1, 2])
     async def test_a_forgotten_id_takes_no_new_revision(self, store: Store, revision: int) -> None:

@@ -1,0 +1,143 @@
+"""Reading contexts: present, past and ended. Inside one transaction, always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import apsw
+
+from lineal.clock import to_ms
+from lineal.models.changes import Scope, Tombstone
+from lineal.models.context import Context
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.digests import naming
+from lineal.stores.sqlite.rows import tombstone_of
+from lineal.stores.sqlite.statements import all_rows, one_row, sql, wall
+
+__all__ = [
+    "context_row",
+    "history",
+    "live_row",
+    "present_context",
+    "same_content",
+    "tombstones",
+]
+
+# The body of a memory that has ended is not even read.
+_SELECT_CONTEXT = sql(
+    "SELECT",
+    CONTEXT_COLUMNS,
+    ", body, body_digest FROM context LEFT JOIN context_revision "
+    "ON context_seq = seq AND number = revision AND (expires_at IS NULL OR expires_at > ?)",
+)
+_SELECT_ROW = sql("SELECT", CONTEXT_COLUMNS, "FROM context WHERE tenant = ? AND context_id = ?")
+_SELECT_REVISIONS = (
+    "SELECT number, body, body_digest FROM context_revision WHERE context_seq = ? ORDER BY number"
+)
+_SELECT_TOMBSTONE = "SELECT * FROM tombstone WHERE tenant = ? AND context_id = ?"
+
+
+def present_context(
+    connection: apsw.Connection, scope: Scope, name: str, now: datetime
+) -> Context | Tombstone | None:
+    """The live context of that id, or the mark of one that has ended, within the scope."""
+    statement = sql(_SELECT_CONTEXT, "WHERE tenant = ? AND context_id = ?")
+    with naming(name):
+        values = one_row(connection, statement, to_ms(now), scope.tenant, name)
+    if values is None:
+        return _tombstone(connection, scope, name)
+    row = _asked(ContextRow.checked(values[:-2]), name)
+    if not _within(scope, row.user_id, row.domain):
+        return None
+    if row.live(to_ms(now)):
+        return row.context(row.revision, *values[-2:])
+    return row.tombstone()
+
+
+def context_row(connection: apsw.Connection, tenant: str, name: str) -> ContextRow | None:
+    """The row of that id, live or not."""
+    with naming(name):
+        values = one_row(connection, _SELECT_ROW, tenant, name)
+    return None if values is None else _asked(ContextRow.checked(values), name)
+
+
+def live_row(
+    connection: apsw.Connection, scope: Scope, name: str, now: datetime
+) -> ContextRow | None:
+    """The row of that id if it is live and within the scope."""
+    row = context_row(connection, scope.tenant, name)
+    if row is None or not row.live(to_ms(now)) or not _within(scope, row.user_id, row.domain):
+        return None
+    return row
+
+
+def same_content(
+    connection: apsw.Connection, scope: Scope, content_key: str | None, now: datetime
+) -> Context | None:
+    """The first live context with that key, in order of receipt."""
+    if content_key is None:
+        return None
+    inside = wall(scope)
+    statement = sql(
+        _SELECT_CONTEXT,
+        "WHERE",
+        inside.condition,
+        "AND content_key = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq LIMIT 1",
+    )
+    now_ms = to_ms(now)
+    values = one_row(connection, statement, now_ms, *inside.values, content_key, now_ms)
+    if values is None:
+        return None
+    row = ContextRow.checked(values[:-2])
+    return row.context(row.revision, *values[-2:])
+
+
+def history(
+    connection: apsw.Connection, scope: Scope, name: str, now: datetime
+) -> tuple[Context, ...]:
+    """Every revision of a live context, first to last."""
+    row = live_row(connection, scope, name, now)
+    if row is None:
+        return ()
+    with naming(name):
+        found = all_rows(connection, _SELECT_REVISIONS, row.seq)
+    return tuple(row.context(number, body, check) for number, body, check in found)
+
+
+def tombstones(
+    connection: apsw.Connection, scope: Scope, names: Iterable[str], now: datetime
+) -> dict[str, Tombstone]:
+    """The marks of those that have ended, swept or not."""
+    marks: dict[str, Tombstone] = {}
+    for name in dict.fromkeys(names):
+        row = context_row(connection, scope.tenant, name)
+        if row is None:
+            mark = _tombstone(connection, scope, name)
+        elif row.live(to_ms(now)) or not _within(scope, row.user_id, row.domain):
+            continue
+        else:
+            mark = row.tombstone()
+        if mark is not None:
+            marks[name] = mark
+    return marks
+
+
+def _tombstone(connection: apsw.Connection, scope: Scope, name: str) -> Tombstone | None:
+    values = one_row(connection, _SELECT_TOMBSTONE, scope.tenant, name)
+    if values is None:
+        return None
+    mark = tombstone_of(values)
+    return mark if _within(scope, mark.user_id, mark.domain) else None
+
+
+def _within(scope: Scope, user_id: str, domain: str) -> bool:
+    return scope.user_id in (None, user_id) and scope.domain in (None, domain)
+
+
+def _asked(row: ContextRow, name: str) -> ContextRow:
+    """The row, which a damaged index could have taken from somewhere else."""
+    if row.context_id != name:
+        raise trouble.damaged(f"The memory '{name}'", context_id=name)
+    return row

@@ -1,0 +1,250 @@
+"""Damage on disk is found: on reading, or by verify (checks 19 and 20)."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from lineal.errors import ErrorCode, LinealError
+from lineal.models.changes import Reads
+from lineal.models.search import TextQuery
+from lineal.models.user import Head
+from lineal.stores.sqlite import SqliteStore
+from lineal.testing.samples import ADA, a_context, a_receipt, a_user, an_edge, keep
+
+from .sqlite_rooms import always, note, opened, read
+
+NAMES = tuple(f"ctx_{number}" for number in range(30))
+FLIPS = 200
+
+
+async def fill(path: Path) -> None:
+    """Thirty notes with history, edges, receipts, a user row with a head, two tombstones."""
+    async with opened(path) as store:
+        head = Head(name="coding", version="v1", vector=(0.6, 0.8) * 16)
+        await keep(store, users=(a_user(extras={"city": "Graz"}),), heads=(head,))
+        for name in NAMES:
+            text = f"walnut {name} and almond velvet granite " * 20
+            receipt = a_receipt(name, f'{{"id": "{name}", "content": "{text}"}}')
+            edge = an_edge(name, NAMES[0])
+            first = a_context(name, content=text, title=f"Title of {name}", tags=("a", "b"))
+            await keep(store, contexts=(first,), edges=(edge,), receipt=receipt)
+            second = first.model_copy(update={"revision": 2, "content": f"{text} again"})
+            await keep(store, contexts=(second,))
+        await keep(store, contexts=(a_context("ctx_gone"), a_context("ctx_gone_too")))
+        await keep(store, forget=("ctx_gone", "ctx_gone_too"))
+
+
+async def ask(store: SqliteStore, answers: dict[str, Any]) -> bool:
+    """Ask everything, each question by itself; whether damage was admitted to any of them."""
+    questions: dict[str, Any] = {
+        **{name: lambda name=name: read(store, name) for name in (*NAMES, "ctx_gone")},
+        **{f"history {name}": lambda name=name: store.history(ADA, name) for name in NAMES[:5]},
+        **{
+            f"receipt {name}": lambda name=name: store.read(ADA, Reads(receipt=name))
+            for name in NAMES[:5]
+        },
+        "newest": lambda: store.find(ADA, TextQuery()),
+        "edges": lambda: store.edges(ADA, NAMES, "both"),
+        "user": lambda: store.read(ADA, Reads(user=True)),
+        "user history": lambda: store.user_history(ADA),
+        "head": lambda: store.head(ADA, "coding"),
+    }
+    admitted = False
+    for name, question in questions.items():
+        try:
+            answers[name] = await question()
+        except LinealError as error:
+            admitted = is_admission(error)
+    return admitted
+
+
+async def told_of_damage(path: Path, answers: dict[str, Any]) -> bool:
+    """Whether opening, reading or verifying says so."""
+    store = SqliteStore(path, clock=always())
+    try:
+        await store.open()
+    except LinealError as error:
+        return is_admission(error)
+    try:
+        admitted = await ask(store, answers)
+        return not (await store.verify()).ok or admitted
+    finally:
+        await store.close()
+
+
+def is_admission(error: LinealError) -> bool:
+    """Damage is told as `unavailable`; any other failure is a bug."""
+    assert error.code is ErrorCode.UNAVAILABLE, repr(error)
+    return True
+
+
+def flip(path: Path, bit: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(bit // 8)
+        (byte,) = file.read(1)
+        file.seek(bit // 8)
+        file.write(bytes([byte ^ 1 << bit % 8]))
+
+
+@pytest.mark.slow
+async def test_no_flipped_bit_changes_an_answer_unnoticed(tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")  # noqa: T201 - for repetition
+    chance = random.Random(seed)
+    whole, path = tmp_path / "whole.db", tmp_path / "m.db"
+    await fill(whole)
+    shutil.copy(whole, path)
+    true: dict[str, Any] = {}
+    assert not await told_of_damage(path, true)
+    noticed = 0
+    for _ in range(FLIPS):
+        shutil.copy(whole, path)
+        bit = chance.randrange(whole.stat().st_size * 8)
+        flip(path, bit)
+        answers: dict[str, Any] = {}
+        found = await told_of_damage(path, answers)
+        changed = [name for name, answer in answers.items() if answer != true[name]]
+        if changed:
+            assert found, f"bit {bit} changed {changed}"
+        for name in changed:
+            assert is_less(answers[name], true[name]), f"bit {bit}: {name} is {answers[name]}"
+        noticed += found
+    assert noticed > FLIPS / 4
+
+
+def is_less(answer: Any, true: Any) -> bool:
+    """Whether the answer holds nothing that isn't true: a lost row is noticed, a wrong one is not
+    to be shown at all."""
+    if isinstance(true, tuple):
+        return set(map(repr, answer)) <= set(map(repr, true))
+    if hasattr(true, "candidates"):
+        return is_less(answer.candidates, true.candidates)
+    if hasattr(true, "contexts"):
+        shown = [*answer.contexts.values(), answer.user, answer.receipt]
+        known = [*true.contexts.values(), true.user, true.receipt, None]
+        return all(value in known for value in shown)
+    return answer is None
+
+
+COLUMNS = [
+    ("context", "user_id", "'eve'"),
+    ("context", "expires_at", "9999999999999"),
+    ("context", "memory_type", "'procedural'"),
+    ("context_revision", "body", "replace(body, 'walnut', 'poison')"),
+    ("edge", "parent_id", "'ctx_other'"),
+    ("head", "vector", "zeroblob(length(vector))"),
+    ("receipt", "answer", "'{}'"),
+    ("tombstone", "reason", "'expired'"),
+    ("user_revision", "body", "replace(body, 'Graz', 'Linz')"),
+    ("user_row", "expires_at", "9999999999999"),
+    ("meta", "high_at", "0"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), COLUMNS)
+async def test_a_changed_value_is_never_shown_and_always_found(
+    tmp_path: Path, table: str, column: str, value: str
+) -> None:
+    path = tmp_path / "m.db"
+    await fill(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(f"UPDATE {table} SET {column} = {value}")
+    connection.close()
+    async with opened(path) as store:
+        answers: dict[str, Any] = {}
+        assert await ask(store, answers)
+        assert "poison" not in repr(answers)
+        assert not (await store.verify()).ok
+
+
+async def test_a_damaged_memory_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    async with opened(path) as store:
+        await note(store, "ctx_1")
+        await note(store, "ctx_2")
+    connection = apsw.Connection(str(path))
+    connection.execute(
+        "UPDATE context_revision SET body = replace(body, 'note', 'moat') WHERE context_seq = 1"
+    )
+    connection.close()
+    async with opened(path) as store:
+        with pytest.raises(LinealError, match=r"ctx_1.*damaged.*lineal verify.*backup") as caught:
+            await read(store, "ctx_1")
+        assert not caught.value.retryable
+        assert caught.value.details["context_id"] == "ctx_1"
+        assert "ctx_2" in (await read(store, "ctx_2")).contexts
+        report = await store.verify()
+        assert report.damaged == ("ctx_1",)
+        assert not report.ok
+
+
+MISFITS = [
+    ("INSERT INTO context_text (context_text) VALUES ('delete-all')", "full-text"),
+    ("DELETE FROM context_revision WHERE number = 1", "revisions"),
+    ("DELETE FROM context WHERE context_id = 'ctx_3'", "belong to no memory"),
+    ("DELETE FROM receipt WHERE idempotency_key = 'ctx_3'", "receipt"),
+    ("DELETE FROM user_row", "user row"),
+]
+
+
+@pytest.mark.parametrize(("statement", "problem"), MISFITS)
+async def test_verify_tells_what_does_not_fit_together(
+    tmp_path: Path, statement: str, problem: str
+) -> None:
+    path = tmp_path / "m.db"
+    await fill(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(statement)
+    connection.close()
+    async with opened(path) as store:
+        assert problem in " ".join((await store.verify()).problems)
+
+
+async def test_words_in_the_index_that_no_memory_has_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    await fill(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(
+        "INSERT INTO context_text (context_text, rowid, content) VALUES ('delete', 1, 'walnut')"
+    )
+    connection.execute("INSERT INTO context_text (rowid, content) VALUES (1, 'poison')")
+    connection.close()
+    async with opened(path) as store:
+        assert "full-text index" in " ".join((await store.verify()).problems)
+
+
+async def test_verify_tells_its_progress(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    seen: list[tuple[int, int]] = []
+    async with opened(path) as store:
+        await keep(store, contexts=tuple(a_context(f"ctx_{n}") for n in range(1200)))
+        report = await store.verify(lambda done, total: seen.append((done, total)))
+    assert report.checked == 1200
+    assert seen[0] == (500, 1200)
+    assert seen[-1] == (1200, 1200)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+async def test_a_truncated_file_is_told_and_left_as_it_is(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "m.db"
+    await fill(path)
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * kept))
+    size = path.stat().st_size
+    assert await told_of_damage(path, {})
+    assert path.stat().st_size == size
+
+
+async def test_a_damaged_page_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    await fill(path)
+    with path.open("r+b") as file:
+        file.seek(4096 * 5)
+        file.write(random.Random(1).randbytes(4096))
+    assert await told_of_damage(path, {})
