@@ -6,10 +6,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lineal.policy.limits import is_plain
+
 __all__ = ["Settings"]
+
+
+def _plain(name: str) -> str:
+    if not is_plain(name):
+        raise ValueError("hidden characters, or white space at its ends")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
+"""Whose memory it is, or of what."""
 
 
 class Settings(BaseSettings):
@@ -32,11 +44,11 @@ class Settings(BaseSettings):
         description="What the tools forward to: sqlite:///path, memory://, or a registered name. "
         "Empty: sqlite in the data directory.",
     )
-    user: str | None = Field(
+    user: Name | None = Field(
         default=None, description="user_id used when a call names none; provisioned at first use."
     )
-    domain: str | None = Field(default=None, description="domain used when a call names none.")
-    tenant: str = Field(default="local", description="The wall around this memory.")
+    domain: Name | None = Field(default=None, description="domain used when a call names none.")
+    tenant: Name = Field(default="local", description="The wall around this memory.")
     durability: Literal["full", "normal"] = Field(
         default="full",
         description="full: an answered write survives a power cut. normal: faster, it may not.",
@@ -72,6 +84,17 @@ class Settings(BaseSettings):
         default=0.0, description="Moves the clock, to try out what expires when."
     )
 
+    @field_validator("home", "schemas")
+    @classmethod
+    def _at_home(cls, path: Path | None) -> Path | None:
+        """A client's configuration knows no shell that would know what ~ is."""
+        return None if path is None else path.expanduser()
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
     @field_validator("extra_sources", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
@@ -83,10 +106,4 @@ class Settings(BaseSettings):
     # What a client's environment tells of itself: an allow-list, nothing else is looked at.
     client_session_id: str | None = Field(
         default=None, validation_alias=AliasChoices("CLAUDE_CODE_SESSION_ID")
-    )
-    client_project_dir: str | None = Field(
-        default=None, validation_alias=AliasChoices("CLAUDE_PROJECT_DIR", "CURSOR_PROJECT_DIR")
-    )
-    client_entrypoint: str | None = Field(
-        default=None, validation_alias=AliasChoices("CLAUDE_CODE_ENTRYPOINT")
     )

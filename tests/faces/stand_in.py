@@ -1,9 +1,8 @@
 """`lineal serve` with a second stage of the tests' own: the real front and wire, no store.
 
-    python tests/faces/stand_in.py [noisy | broken | bare]
+    python tests/faces/stand_in.py [noisy | broken]
 
 noisy: prints and starts children that print. broken: the second stage can't be imported.
-bare: the same server on the SDK's own stdio, without the front.
 """
 
 from __future__ import annotations
@@ -29,19 +28,6 @@ def run_stdio(front: Front, *, read_only: bool) -> int:
     if "noisy" in sys.argv:
         make_noise()
     anyio.run(serve_stdio, server(), front)
-    return 0
-
-
-def bare() -> int:
-    import anyio
-    from mcp.server.stdio import stdio_server
-
-    async def main() -> None:
-        echo = server()
-        async with stdio_server() as (stdin, stdout):
-            await echo.run(stdin, stdout, echo.create_initialization_options())
-
-    anyio.run(main)
     return 0
 
 
@@ -79,8 +65,6 @@ def server() -> Server[Any]:
 
 
 if __name__ == "__main__":
-    if "bare" in sys.argv:
-        sys.exit(bare())
     stage_two = ModuleType("lineal.app")
     if "broken" not in sys.argv:
         stage_two.run_stdio = run_stdio  # type: ignore[attr-defined]

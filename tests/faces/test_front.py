@@ -36,7 +36,32 @@ ENVELOPE = {
     "io.modelcontextprotocol/clientInfo": CLIENT,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-OPENING = Path("/work/shared/evidence/claude_code_2.1.330_mcp_wire.jsonl")
+
+# How Claude Code 2.1.330 opens, as recorded.
+CLAUDE_CODE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {
+        "name": "claude-code",
+        "title": "Claude Code",
+        "version": "2.1.330",
+        "description": "Anthropic's agentic coding tool",
+        "websiteUrl": "https://claude.com/claude-code",
+    },
+    "io.modelcontextprotocol/clientCapabilities": {
+        "roots": {"listChanged": True},
+        "elicitation": {"form": {}, "url": {}},
+        "extensions": {"io.modelcontextprotocol/tasks": {}},
+    },
+}
+CLAUDE_CODE_ASKS = {
+    "server-discover-probe-1": "server/discover",
+    1: "server/discover",
+    "listen:0": "subscriptions/listen",
+    2: "server/discover",
+    3: "prompts/list",
+    4: "resources/list",
+    5: "tools/list",
+}
 
 
 class Peer:
@@ -256,17 +281,13 @@ def test_a_silent_client_is_answered_during_the_import(start: Any) -> None:
     assert peer.hear()["id"] == 1
 
 
-@pytest.mark.skipif(not OPENING.exists(), reason="the recorded wire is not in this checkout")
-def test_the_recorded_opening_of_claude_code_is_answered(start: Any) -> None:
-    recorded = [json.loads(line) for line in OPENING.read_text().splitlines()]
-    asked = [item["v"] for item in recorded if item["kind"] == "in"]
-    lists = [v for v in asked if v["method"].endswith("/list") or v["method"] == "server/discover"]
+def test_claude_codes_opening_is_answered_past_its_subscription(start: Any) -> None:
     peer = start()
-    for v in lists:
-        peer.ask(v["id"], v["method"], v["params"])
-    answers = [peer.hear() for _ in lists]
-    assert [answer["id"] for answer in answers] == [v["id"] for v in lists]
-    assert all(answer["result"]["resultType"] == "complete" for answer in answers)
+    peer.send(*(request(at, what, {"_meta": CLAUDE_CODE}) for at, what in CLAUDE_CODE_ASKS.items()))
+    answers = [peer.hear() for _ in CLAUDE_CODE_ASKS]
+    early = [at for at in CLAUDE_CODE_ASKS if at != "listen:0"]
+    assert [answer["id"] for answer in answers] == [*early, "listen:0"]
+    assert all(answer["result"]["resultType"] == "complete" for answer in answers[:-1])
 
 
 def test_a_cancelled_call_of_the_backlog_is_not_answered(start: Any) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from lineal.models.changes import Scope
-from lineal.models.search import SearchAnswer, SearchContext, TextQuery
+from lineal.models.search import CHARS_PER_TOKEN, SearchAnswer, SearchContext, TextQuery
 from lineal.policy.ranking import hit_of, packed, ranked, terms_of
 from lineal.ports.store import Store
 
 __all__ = ["search"]
-
-CHARS_PER_TOKEN = 4
-"""How tokens are counted: four characters each, a common measure for English."""
 
 CANDIDATES_PER_HIT = 2
 """Candidates taken from the store for each hit asked for, so that ranking has a choice."""

@@ -140,8 +140,9 @@ class Changes(Model):
     contexts, users: new revisions (revision = the present one's + 1, or 1). edges: of these
     revisions. content_keys: context_id → key for finding the same content again.
     heads: of the scope's user; a row's revision also takes out the heads that it doesn't name.
-    rewritten: users whose earlier revisions go, so that what stood there is never read again. forget: ids whose content is to be taken out physically, history,
-    index and all, leaving a tombstone.
+    rewritten: users whose earlier revisions go, so that what stood there is never read again.
+    forget: ids whose content is to be taken out physically, history, index and all, leaving a
+    tombstone.
     """
 
     contexts: tuple[Context, ...] = ()

@@ -9,8 +9,19 @@ from pydantic import Field
 from lineal.models.base import Instant, Model
 from lineal.models.context import Context, Identifier, MemoryType, Tags
 
-__all__ = ["Candidate", "CandidatePage", "Hit", "SearchAnswer", "SearchContext", "TextQuery"]
+__all__ = [
+    "CHARS_PER_TOKEN",
+    "Candidate",
+    "CandidatePage",
+    "Hit",
+    "SearchAnswer",
+    "SearchContext",
+    "TextQuery",
+]
 
+
+CHARS_PER_TOKEN = 4
+"""How tokens are counted: four characters each, a common measure for English."""
 
 Unsaid = Field(default=None, exclude_if=lambda value: value is None)
 

@@ -90,15 +90,17 @@ async def test_an_emptied_file_is_a_lost_store_and_no_new_one(tmp_path: Path) ->
     assert path.stat().st_size == 0
 
 
-async def test_a_missing_file_starts_a_new_store(tmp_path: Path) -> None:
+async def test_a_missing_file_is_a_lost_store_until_its_marker_is_gone_too(tmp_path: Path) -> None:
     path = tmp_path / "m.db"
     async with opened(path) as store:
         await note(store, "ctx_1")
-    first = (tmp_path / "m.db.id").read_text()
     path.unlink()
+    error = await refusal(SqliteStore(path, clock=always()))
+    assert "is missing" in error.message
+    assert not path.exists()
+    (tmp_path / "m.db.id").unlink()
     async with opened(path) as store:
         assert (await store.find(ADA, TextQuery())).matched == 0
-    assert (tmp_path / "m.db.id").read_text() != first
 
 
 async def test_a_missing_marker_is_written_again(tmp_path: Path) -> None:

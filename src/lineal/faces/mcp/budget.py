@@ -28,9 +28,11 @@ def size_of(payload: Any) -> int:
     return len(to_json(payload).decode())
 
 
-def fitted(payload: dict[str, Any], chars_max: int, context_id: str | None) -> dict[str, Any]:
-    """The payload, or one of about chars_max characters with a `cut` that says what is missing
-    and under which id it is whole.
+def fitted(
+    payload: dict[str, Any], chars_max: int, context_id: str | None, whole: str = ""
+) -> dict[str, Any]:
+    """The payload, or one of about chars_max characters with a `cut` that says what is missing,
+    under which id, and how to see the whole.
 
     Heavy parts go first, whole; then the tails of lists; then the end of the text.
     """
@@ -44,7 +46,9 @@ def fitted(payload: dict[str, Any], chars_max: int, context_id: str | None) -> d
     _shorten_lists(small, cut, room + _text_size(small))
     _cut_texts(small, cut, room)
     if context_id:
-        cut |= {"context_id": context_id, "how": "get_context with a larger max_chars"}
+        cut["context_id"] = context_id
+    if whole:
+        cut["how"] = whole
     return {**small, "cut": cut}
 
 
@@ -75,12 +79,13 @@ def _cut_texts(small: dict[str, Any], cut: dict[str, Any], room: int) -> None:
 
 
 def _shorten_lists(small: dict[str, Any], cut: dict[str, Any], room: int) -> None:
-    """Halve the longest list until it fits: a graph's nodes, a row's values, sources."""
+    """Take the tail off the longest list until it fits: a graph's nodes, a row's values, sources.
+    A tenth at a time, and never the first: it is the root, or the best."""
     while size_of(small) > room:
         holder, name = _longest(small)
         if holder is None:
             return
-        kept = holder[name][: len(holder[name]) // 2]
+        kept = holder[name][: min(len(holder[name]) - 1, len(holder[name]) * 9 // 10)]
         lost = cut.setdefault("shortened", {})
         lost[name] = lost.get(name, 0) + len(holder[name]) - len(kept)
         holder[name] = kept
@@ -93,7 +98,7 @@ def _longest(small: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         if key in ("cut", "error"):
             continue
         for name, value in holder.items():
-            long = isinstance(value, list) and value
-            if long or (key in ("fields", "derived") and isinstance(value, str) and value):
+            long = isinstance(value, list) and len(value) > 1
+            if long or (key in ("fields", "derived") and isinstance(value, str) and value[1:]):
                 found = max(found, (size_of(value), holder, name), key=lambda item: item[0])
     return found[1], found[2]

@@ -22,12 +22,12 @@ from lineal.faces.mcp.budget import fitted
 from lineal.faces.mcp.tools import TOOLS, ToolSpec, listed
 from lineal.models.base import Model
 from lineal.models.changes import Call
-from lineal.models.context import AppendAnswer, ContextAnswer, ForgetAnswer
-from lineal.models.lineage import Evidence, Trace
+from lineal.models.context import AppendAnswer, ContextAnswer, ForgetAnswer, GetContext
+from lineal.models.lineage import Evidence, Lineage, Trace
 from lineal.models.parse import parse
+from lineal.models.search import CHARS_PER_TOKEN, SearchContext
 from lineal.models.user import UserAnswer
 from lineal.policy.limits import is_plain
-from lineal.policy.provenance import brief
 
 __all__ = ["build_server"]
 
@@ -36,6 +36,9 @@ TOOL_USE_ID = "claudecode/toolUseId"
 
 WORD_CHARS_MAX = 200
 """A longer name, version or id of a client's is not taken down."""
+
+NODE_SOURCES_MAX = 8
+"""Sources named in a node of a trace; its edges name them all."""
 
 ASKED_WRONG = (ErrorCode.INVALID_REQUEST, ErrorCode.NOT_FOUND)
 """Errors of a resource's address; any other is ours."""
@@ -97,16 +100,19 @@ class _Face:
     async def _called(
         self, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
     ) -> types.CallToolResult:
-        request = parse(spec.request, arguments)
+        request = self._within(parse(spec.request, arguments))
         service = await self._access.service()
         answer = await spec.run(service, self._call(ctx, spec.name), request)
         if not spec.read_only:
             await self._tell(answer)
-        budget = getattr(request, "max_chars", None) or self._access.result_chars
-        if spec.name == "search_context":
-            # Already packed to the tokens asked for; its envelope must not cut it again.
-            budget = max(budget, getattr(request, "max_tokens", 0) * 4)
-        return _succeeded(answer, budget)
+        return _succeeded(answer, spec, _budget(request, self._access.result_chars))
+
+    def _within(self, request: Model) -> Model:
+        """A search that says no size is packed to the usual one, if that is the smaller."""
+        usual = self._access.result_chars // CHARS_PER_TOKEN
+        if isinstance(request, SearchContext) and "max_tokens" not in request.model_fields_set:
+            return request.model_copy(update={"max_tokens": min(request.max_tokens, usual)})
+        return request
 
     def _call(self, ctx: Ctx, tool: str) -> Call:
         """Whose call it is and what the request shows of its origin."""
@@ -205,18 +211,40 @@ def _changed(answer: Model) -> list[str]:
     return []
 
 
-def _succeeded(answer: Model, chars_max: int) -> types.CallToolResult:
-    payload = answer.model_dump(mode="json")
-    if isinstance(answer, Trace):
-        # What is known and how, per node; each whole account is get_context's to show.
-        for shown, node in zip(payload["nodes"], answer.nodes, strict=True):
-            if node.lineage is not None:
-                shown["lineage"] = brief(node.lineage)
-    context_id = payload.get("id") or payload.get("context_id")
-    payload = fitted(payload, chars_max, context_id)
+def _budget(request: Model, usual: int) -> int:
+    """Characters of the answer: what the call asks for, or the usual."""
+    asked = request.model_fields_set
+    if isinstance(request, GetContext) and request.max_chars is not None:
+        return request.max_chars
+    if isinstance(request, SearchContext) and "max_tokens" in asked:
+        return request.max_tokens * CHARS_PER_TOKEN
+    return usual
+
+
+def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolResult:
+    payload = (_short(answer) if isinstance(answer, Trace) else answer).model_dump(mode="json")
+    context_id = payload.get("id") or payload.get("context_id") or payload.get("root")
+    payload = fitted(payload, chars_max, context_id=context_id, whole=spec.whole)
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=to_json(payload).decode())],
         structured_content=payload,
+    )
+
+
+def _short(trace: Trace) -> Trace:
+    """Each node with what is known of it; the observed account in full is get_context's to show."""
+    nodes = tuple(
+        node
+        if node.lineage is None
+        else node.model_copy(update={"lineage": _short_lineage(node.lineage)})
+        for node in trace.nodes
+    )
+    return trace.model_copy(update={"nodes": nodes})
+
+
+def _short_lineage(lineage: Lineage) -> Lineage:
+    return lineage.model_copy(
+        update={"observed": None, "source_ids": lineage.source_ids[:NODE_SOURCES_MAX]}
     )
 
 

@@ -57,12 +57,16 @@ SHAPES: dict[str, JsonSchema] = {
     "fields": OBJECT,
     "memory_ref": STRING,
 }
+READ_WHOLE = "get_context with a larger max_chars reads it whole"
 KEY_HINT = "same key = done once"
 
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool: how it is shown, what it takes and gives, and what it calls."""
+    """One tool: how it is shown, what it takes and gives, and what it calls.
+
+    whole: how to see all of an answer that was cut.
+    """
 
     name: str
     title: str
@@ -74,6 +78,7 @@ class ToolSpec:
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
+    whole: str = "a larger LINEAL_RESULT_CHARS shows it whole"
 
     def shown(self) -> types.Tool:
         """As tools/list has it, all four annotations given."""
@@ -137,6 +142,7 @@ TOOLS: dict[str, ToolSpec] = {
             request=UpdateContext,
             answer=ContextAnswer,
             run=lambda service, call, request: service.update_context(call, request),
+            whole=READ_WHOLE,
             hints={
                 "content": "the whole new text, 50+ characters",
                 "ttl_seconds": "from now; 0 ends it, null: the type's default",
@@ -163,6 +169,7 @@ TOOLS: dict[str, ToolSpec] = {
             request=GetContext,
             answer=ContextAnswer,
             run=lambda service, call, request: service.get_context(call, request),
+            whole=READ_WHOLE,
             hints={"max_chars": "size of the answer, default 8000"},
             read_only=True,
             idempotent=True,
@@ -198,6 +205,7 @@ TOOLS: dict[str, ToolSpec] = {
             request=TraceLineage,
             answer=Trace,
             run=lambda service, call, request: service.trace_lineage(call, request),
+            whole="trace again with a smaller depth, or from one of these nodes",
             hints={},
             read_only=True,
             idempotent=True,

@@ -96,14 +96,18 @@ class StoreFiles:
             return 0
 
     def refuse_emptied(self) -> None:
-        """A database of no bytes where a store was made is a lost store, not a new one."""
-        if self.path.exists() and self.path.stat().st_size == 0 and self.marker.exists():
-            raise LinealError.unavailable(
-                f"The store's file '{self.path}' is empty, but a store was made here before. "
-                f"Restore a backup; to start anew instead, remove it and '{self.marker}'.",
-                retryable=False,
-                path=str(self.path),
-            )
+        """No database, or an empty one, where a store was made: a lost store, not a new one."""
+        size = self.path.stat().st_size if self.path.exists() else None
+        if size or not self.marker.exists():
+            return
+        what = "is missing" if size is None else "is empty"
+        raise LinealError.unavailable(
+            f"The store's file '{self.path}' {what}, but a store was made here before. Restore a "
+            f"backup, or put it back; to start anew instead, remove '{self.marker}' and what lies "
+            "beside it under the same name.",
+            retryable=False,
+            path=str(self.path),
+        )
 
     def mark(self, store_id: str, made_at: str) -> None:
         """Note beside the database that a store was made, replacing a stale note."""
