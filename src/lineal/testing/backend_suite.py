@@ -28,7 +28,7 @@ class BackendSuite(
 ):
     """Subclass it as `TestMyBackend`, say how a backend is made, and run pytest.
 
-    Tests carry the numbers of BEHAVIOURS.md. What the backend refuses in `capabilities` is skipped,
+    Tests carry the numbers of lineal's docs/behaviours.md. What the backend refuses in `capabilities` is skipped,
     and held to be refused by name. What the service does for every backend (defaults, limits,
     sources, redaction) is not asked here.
 

@@ -171,11 +171,15 @@ def public(tmp_path: Path) -> Path:
 
 
 @as_root
-async def test_a_store_of_somebody_else_can_be_read_and_not_written(public: Path) -> None:
+@pytest.mark.parametrize("file_mode", [0o644, 0o666])
+async def test_a_store_of_somebody_else_can_be_read_and_not_written(
+    public: Path, file_mode: int
+) -> None:
+    """A file that may be written is of no use in a directory that may not: it needs a log."""
     path = public / "m.db"
     async with opened(path) as store:
         await note(store, "ctx_1")
-    path.chmod(0o644)
+    path.chmod(file_mode)
     before = path.read_bytes()
     seen, refused = as_nobody("reads_only", path, "ctx_1")
     assert seen == {"read_only": True, "seen": ["ctx_1"]}
