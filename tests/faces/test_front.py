@@ -307,7 +307,7 @@ def test_a_cancelled_call_of_the_backlog_is_not_answered(start: Any) -> None:
 REFUSED = {
     "bad json": (b"{", -32700, None),
     "not utf-8": (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', -32700, None),
-    "a lone surrogate": (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', -32700, None),
+    "a lone surrogate": (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', -32700, 1),
     "10k deep": (b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", -32700, None),
     "a batch": (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, None),
     "a number": (b"7", -32600, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,11 +15,20 @@ import click
 from pydantic import AliasChoices, SecretStr, ValidationError
 
 from lineal.errors import ErrorCode, LinealError
+from lineal.faces.cli.usage import for_machines, usage_errors
 from lineal.faces.cli.visible import visible
 from lineal.service import Service
 from lineal.settings import Settings
 
-__all__ = ["Command", "json_option", "read_settings", "store_options", "variable", "with_service"]
+__all__ = [
+    "Command",
+    "json_option",
+    "no_memory_yet",
+    "read_settings",
+    "store_options",
+    "variable",
+    "with_service",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +36,28 @@ Answer = TypeVar("Answer")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
+_FOR_AGENTS, _FOR_PEOPLE = "Find ids with search_context.", "Find ids with `lineal search`."
+"""What the engine advises whoever calls a tool, and what there is on a command line."""
+
+
 class Command(click.Command):
     """A command whose failures are one line on stderr, or with --json one JSON object."""
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with usage_errors(as_json=for_machines(args)):
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
+        with usage_errors(as_json=bool(ctx.params.get("as_json"))):
+            return self._done(ctx)
+
+    def _done(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -88,8 +116,18 @@ def variable(setting: str) -> str:
 
 
 def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]) -> Answer:
-    """Open the configured backend, use it once, close it. Raises what the service raises."""
+    """Open the configured backend, use it once, close it. Raises what the service raises, and
+    not_found where there is no memory yet: reading one makes none."""
     from lineal.app import open_service
+
+    missing = no_memory_yet(settings)
+    if missing is not None:
+        raise LinealError.not_found(
+            f"There is no memory at {missing} yet. A client makes it when it first uses lineal "
+            "(`lineal init` tells it how); if yours lies elsewhere, name its directory with --home "
+            "or LINEAL_HOME.",
+            path=str(missing),
+        )
 
     async def run() -> Answer:
         async with open_service(settings) as service:
@@ -98,9 +136,28 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
     return anyio.run(run)
 
 
+def no_memory_yet(settings: Settings) -> Path | None:
+    """Where the embedded store will be made, or None if one was, or can't be told."""
+    from lineal.app import store_path
+
+    url = settings.backend.get_secret_value()
+    if url and url.split(":", 1)[0] != "sqlite":
+        return None
+    path = store_path(settings).absolute()
+    try:
+        # A marker without its file is a store that was lost, which is the store's own to say.
+        there = not {path.name, f"{path.name}.id"}.isdisjoint(os.listdir(path.parent))
+    except (FileNotFoundError, NotADirectoryError):
+        there = False
+    except OSError:
+        return None
+    return None if there else path
+
+
 def _fail(failure: LinealError, *, as_json: bool) -> NoReturn:
-    message = json.dumps(failure.body()) if as_json else f"error: {visible(failure.message)}"
-    click.echo(message, err=True)
+    told = failure.message.replace(_FOR_AGENTS, _FOR_PEOPLE)
+    said = LinealError(failure.code, told, details=failure.details, retryable=failure.retryable)
+    click.echo(json.dumps(said.body()) if as_json else f"error: {visible(told)}", err=True)
     sys.exit(1)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
 import click
 
 from lineal import __version__
+from lineal.faces.cli.usage import for_machines, usage_errors
 
 __all__ = ["cli", "main"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,26 +14,32 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from lineal.errors import LinealError
 from lineal.faces.cli.visible import visible
 from lineal.ports.store import Progress as Report
 
-__all__ = ["console", "print_json", "progress", "show", "text"]
+__all__ = ["console", "counted", "print_json", "progress", "show", "text"]
 
 WIDTH_PIPED = 160
-"""Columns when nobody's terminal says how many there are."""
+"""Columns when neither a terminal nor COLUMNS says how many there are."""
 
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout, in ASCII: nothing in it can steer a terminal."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=True))
+    with _written():
+        click.echo(json.dumps(document, indent=2, ensure_ascii=True))
 
 
 def show(*parts: RenderableType) -> None:
     """Tables, trees and texts on stdout; without colour unless it is a terminal."""
     out = console()
     for part in parts:
-        # Lines of text are the terminal's to wrap, or a pipe's to keep whole.
-        out.print(part, soft_wrap=isinstance(part, Text))
+        with _written():
+            if out.is_terminal or isinstance(part, Text):
+                # Lines of text are the terminal's to wrap, or a pipe's to keep whole.
+                out.print(part, soft_wrap=isinstance(part, Text))
+            else:
+                _show_unpadded(out, part)
 
 
 def text(stored: str, style: str = "") -> Text:
@@ -40,15 +47,21 @@ def text(stored: str, style: str = "") -> Text:
     return Text(visible(stored), style=style)
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 memory`, `2 memories`."""
+    return f"{number} {one if number == 1 else many}"
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that reads no markup, emoji codes or highlights into what it prints."""
     stream = sys.stderr if stderr else sys.stdout
+    piped = shutil.get_terminal_size(fallback=(WIDTH_PIPED, 0)).columns
     return Console(
         file=stream,
         markup=False,
         emoji=False,
         highlight=False,
-        width=None if stream.isatty() else WIDTH_PIPED,
+        width=None if stream.isatty() else piped,
     )
 
 
@@ -72,3 +85,24 @@ def progress(label: str, *, quiet: bool) -> Iterator[Report]:
             bar.update(task, completed=done, total=total)
 
         yield report
+
+
+def _show_unpadded(out: Console, part: RenderableType) -> None:
+    """A table fills its lines with blanks up to its width, which no reader of a pipe wants."""
+    with out.capture() as drawn:
+        out.print(part)
+    click.echo("\n".join(line.rstrip(" ") for line in drawn.get().split("\n")), nl=False)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Raises LinealError when stdout takes nothing; a reader that went away is left to click."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as failure:
+        raise LinealError.unavailable(
+            f"The answer can't be written to standard output: {failure.strerror or failure}.",
+            retryable=False,
+        ) from failure

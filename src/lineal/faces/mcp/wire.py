@@ -6,6 +6,7 @@ The SDK drops a line that it can't read; here such a line is answered, and the n
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import select
 import sys
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import anyio
 from mcp.shared.message import SessionMessage
@@ -144,8 +145,8 @@ class Stdin(_Stream):
                 await self._requests.settled(_DRAIN_S)
                 raise anyio.EndOfStream
             message = _too_long() if kind is TOO_LONG else _parse(line)
-            if isinstance(message, JSONRPCError):
-                await self._stdout.send(SessionMessage(message))
+            if isinstance(message, Refusal):
+                await self._stdout.send(SessionMessage(message.answer))
             elif message is not None:
                 if kind is ANSWERED and isinstance(message, JSONRPCRequest):
                     self._requests.mute(message)
@@ -220,8 +221,14 @@ class Stdout(_Stream):
                 _call(self._loop, _fulfil, written)
 
 
-def _parse(line: bytes) -> JSONRPCMessage | None:
-    """The message of a line, the error to answer it with, or None for a blank one."""
+class Refusal(NamedTuple):
+    """A line that is no message, and the error that answers it."""
+
+    answer: JSONRPCError
+
+
+def _parse(line: bytes) -> JSONRPCMessage | Refusal | None:
+    """The message of a line, its refusal, or None for a blank one."""
     line = line.removeprefix(_BOM).strip()
     if not line:
         return None
@@ -235,29 +242,45 @@ def _parse(line: bytes) -> JSONRPCMessage | None:
     return message
 
 
-def _refusal(line: bytes) -> JSONRPCError:
+def _refusal(line: bytes) -> Refusal:
     try:
         value = from_json(line)
     except ValueError as error:
-        return _error(None, PARSE_ERROR, f"Parse error: {error}")
-    request_id = value.get("id") if isinstance(value, dict) else None
-    # The id of a broken response is one of ours, not the client's.
-    if (
-        isinstance(request_id, bool)
-        or not isinstance(request_id, int | str)
-        or "method" not in value
-    ):
-        request_id = None
-    return _error(request_id, INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message")
+        return _error(_lenient_id(line), PARSE_ERROR, f"Parse error: {error}")
+    return _error(_id(value), INVALID_REQUEST, "Invalid request: not a JSON-RPC 2.0 message")
 
 
-def _too_long() -> JSONRPCError:
+def _lenient_id(line: bytes) -> RequestId | None:
+    """The id of a request that only a stricter parser refuses, for half a character or its depth:
+    an answer without the id would leave its client waiting."""
+    try:
+        return _id(json.loads(line.decode()))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _id(value: object) -> RequestId | None:
+    """A request's id, if it is a valid one. A broken response's is ours, not the client's."""
+    if not isinstance(value, dict) or "method" not in value:
+        return None
+    found = value.get("id")
+    if isinstance(found, bool) or not isinstance(found, int | str):
+        return None
+    try:
+        str(found).encode()
+    except ValueError:  # half a character, or more digits than Python writes out
+        return None
+    return found
+
+
+def _too_long() -> Refusal:
     text = f"Invalid request: a line is longer than {LINE_MAX_BYTES} bytes"
     return _error(None, INVALID_REQUEST, text)
 
 
-def _error(request_id: RequestId | None, code: int, message: str) -> JSONRPCError:
-    return JSONRPCError(jsonrpc="2.0", id=request_id, error=ErrorData(code=code, message=message))
+def _error(request_id: RequestId | None, code: int, message: str) -> Refusal:
+    error = ErrorData(code=code, message=message)
+    return Refusal(JSONRPCError(jsonrpc="2.0", id=request_id, error=error))
 
 
 def _poll_for_writing(fd: int) -> select.poll | None:

@@ -14,6 +14,7 @@ import anyio
 import apsw
 
 from lineal.clock import Clock
+from lineal.errors import LinealError
 from lineal.models.changes import (
     Decide,
     Reads,
@@ -99,6 +100,8 @@ class SqliteStore:
             self._opening = self._opening or self._begin()
             try:
                 self._opened = await self._opening.outcome(self._busy_timeout_s)
+            except LinealError as error:
+                raise trouble.of_file(error, str(self.path)) from error
             finally:
                 self._opening = None if self._opening.over else self._opening
 

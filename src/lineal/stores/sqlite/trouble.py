@@ -17,6 +17,7 @@ __all__ = [
     "forked",
     "mapped",
     "moved",
+    "of_file",
     "outcome_unknown",
     "read_only",
     "storage_full",
@@ -106,6 +107,18 @@ def outcome_unknown(cause: Exception) -> LinealError:
         "Retry with the same idempotency_key.",
         cause=type(cause).__name__,
         outcome="unknown",
+    )
+
+
+def of_file(error: LinealError, path: str) -> LinealError:
+    """The error, naming the file that it is about (E2)."""
+    if path in error.message:
+        return error
+    return LinealError(
+        error.code,
+        f"{error.message} The store's file is '{path}'.",
+        details={**error.details, "path": path},
+        retryable=error.retryable,
     )
 
 
