@@ -64,7 +64,7 @@ def test_the_demo_tells_people_a_story_and_keeps_the_store_when_asked() -> None:
     result = CliRunner().invoke(cli, ["demo", "--keep"])
     assert result.exit_code == 0, result.output
     assert "promises kept" in result.stdout
-    assert "── derived from The duplicate invoices" in result.stdout
+    assert "── derived from (declared): The duplicate invoices" in result.stdout
     kept = Path(result.stdout.split("The store is kept in ")[1].split(",")[0])
     assert any(kept.iterdir())
     shutil.rmtree(kept.parent)

@@ -28,9 +28,9 @@ class BackendSuite(
 ):
     """Subclass it as `TestMyBackend`, say how a backend is made, and run pytest.
 
-    Tests carry the numbers of lineal's docs/behaviours.md. What the backend refuses in `capabilities` is skipped,
-    and held to be refused by name. What the service does for every backend (defaults, limits,
-    sources, redaction) is not asked here.
+    Tests carry the numbers of lineal's docs/behaviours.md. What the backend refuses in
+    `capabilities` is skipped, and held to be refused by name. What the service does for every
+    backend (defaults, limits, sources) is not asked here.
 
     durable: a second backend made in the same directory finds what the first one stored.
     schema: a domain the backend has a schema for; None skips what needs one.

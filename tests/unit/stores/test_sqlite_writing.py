@@ -175,7 +175,7 @@ async def test_a_hanging_writer_hinders_writes_only_and_only_while_it_lives(
                 holder.send_signal(signal.SIGSTOP)
             for name in ("ctx_late", "ctx_later"):
                 begun = time.monotonic()
-                with pytest.raises(LinealError, match="busy") as caught:
+                with pytest.raises(LinealError, match="busy") as caught, anyio.fail_after(5):
                     await note(store, name)
                 assert caught.value.retryable
                 assert caught.value.code is ErrorCode.UNAVAILABLE

@@ -181,7 +181,8 @@ def _stage_two() -> Callable[..., int] | None:
         # The SDK and what is built on it, before an event loop or a store waits for them.
         from lineal.app import run_stdio
         from lineal.faces.mcp import serve, server  # noqa: F401
-    except Exception:
+    except ImportError:
+        # Anything else ends the process with its traceback and status 1, as an uncaught error does.
         import traceback
 
         sys.stderr.write("lineal: the server could not be loaded, so nothing is served.\n")

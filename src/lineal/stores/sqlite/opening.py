@@ -21,6 +21,7 @@ from lineal.stores.sqlite.connection import Durability
 from lineal.stores.sqlite.files import StoreFiles
 from lineal.stores.sqlite.meta import read_meta
 from lineal.stores.sqlite.migrate import is_current, migrate, require_ours, require_readable
+from lineal.stores.sqlite.promise import attempted
 from lineal.stores.sqlite.readers import Readers
 from lineal.stores.sqlite.turn import Turn
 from lineal.stores.sqlite.writer import Writer
@@ -87,12 +88,13 @@ class Opening:
             future.result().close(self._busy_timeout_s)
 
     def _run(self) -> None:
-        try:
-            with trouble.mapped():
-                self._future.set_result(self._open())
-        except Exception as error:  # whoever waits for the store gets it, whatever it is
+        opened, error = attempted(self._open)
+        if opened is not None:
+            self._future.set_result(opened)
+        else:
             self._future.set_exception(error)
 
+    @trouble.mapped()
     def _open(self) -> Opened:
         connections.require_safe_library(apsw.sqlite_lib_version())
         to_write = not self._read_only and self._files.writable()

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from lineal.errors import LinealError
 from lineal.stores.sqlite import trouble
 
-__all__ = ["Job", "Promise", "refuse_cancelled", "require_same_process"]
+__all__ = ["Job", "Promise", "attempted", "refuse_cancelled", "require_same_process"]
 
 Result = TypeVar("Result")
 Subject = TypeVar("Subject")
@@ -33,6 +33,14 @@ async def refuse_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         await asyncio.sleep(0)
+
+
+def attempted(work: Callable[[], Result]) -> tuple[Result, None] | tuple[None, Exception]:
+    """(result, None), or (None, what it raised): a thread owes either to whoever waits for it."""
+    try:
+        return work(), None
+    except Exception as error:
+        return None, error
 
 
 class Promise(Generic[Result]):

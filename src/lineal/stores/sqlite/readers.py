@@ -7,13 +7,14 @@ import queue
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
 from lineal.clock import Clock
 from lineal.stores.sqlite.meta import present_of
-from lineal.stores.sqlite.promise import Promise
+from lineal.stores.sqlite.promise import Promise, attempted
 from lineal.stores.sqlite.trouble import mapped
 
 __all__ = ["Readers", "View", "at_one_instant"]
@@ -69,20 +70,23 @@ class Readers:
         thread.start()
 
     def _work(self) -> None:
-        connection: apsw.Connection | None = None
+        held: list[apsw.Connection] = []
         while (item := self._reads.get()) is not None:
-            try:
-                with mapped():
-                    connection = connection or self._connect()
-                    result = at_one_instant(connection, self._clock, item.read)
-            except Exception as error:  # goes to the one who asked, whatever it is
-                self._idle.release()
-                item.promise.fail(error)
-            else:
-                self._idle.release()
+            result, error = attempted(partial(self._look, held, item.read))
+            self._idle.release()
+            if error is None:
                 item.promise.keep(result)
-        if connection is not None:
+            else:
+                item.promise.fail(error)
+        for connection in held:
             connection.close()
+
+    @mapped()
+    def _look(self, held: list[apsw.Connection], read: Callable[[View], Result]) -> Result:
+        """held: this thread's connection, made at its first read."""
+        if not held:
+            held.append(self._connect())
+        return at_one_instant(held[0], self._clock, read)
 
 
 def at_one_instant(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import apsw
@@ -20,7 +21,7 @@ from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.files import StoreFiles
 from lineal.stores.sqlite.meta import Meta, read_meta, write_mark
 from lineal.stores.sqlite.migrate import require_version
-from lineal.stores.sqlite.promise import Job
+from lineal.stores.sqlite.promise import Job, attempted
 from lineal.stores.sqlite.turn import Turn
 
 __all__ = ["Transaction", "Writer"]
@@ -145,18 +146,19 @@ class Writer:
     def _turn_of(self, first: WriteJob) -> bool:
         """Write when our turn comes; False when SQLite was busy all the same, to try again."""
         batch = _Batch()
-        try:
-            with self._turn:
-                self._transact(first, batch)
-                if self._erased:
-                    self._truncate()
-        except Exception as error:  # the thread's rim: no caller may be left waiting
-            if isinstance(error, apsw.BusyError | apsw.LockedError) and not batch.outcomes:
-                return False
-            if first.claim():
-                batch.add(first, error=_known(trouble.with_errno(error, self._connection)))
+        _, error = attempted(partial(self._in_turn, first, batch))
+        if isinstance(error, apsw.BusyError | apsw.LockedError) and not batch.outcomes:
+            return False
+        if error is not None and first.claim():
+            batch.add(first, error=_known(trouble.with_errno(error, self._connection)))
         batch.settle()
         return True
+
+    def _in_turn(self, first: WriteJob, batch: _Batch) -> None:
+        with self._turn:
+            self._transact(first, batch)
+            if self._erased:
+                self._truncate()
 
     def _transact(self, first: WriteJob, batch: _Batch) -> None:
         """Raises before any job was claimed, or accounts for every claimed one in `batch`."""
@@ -219,17 +221,20 @@ class Writer:
     def _run(self, job: WriteJob, transaction: Transaction, batch: _Batch) -> bool:
         """One job in a savepoint; False when its failure took the whole transaction with it."""
         wrote, erased = transaction.wrote, transaction.erased
-        try:
-            self._connection.execute("SAVEPOINT job")
-            result = job.run(transaction)
-            self._connection.execute("RELEASE job")
-        except Exception as error:  # what a plan raises is the caller's to see, whatever it is
-            failure = _known(trouble.with_errno(error, self._connection))
-            batch.add(job, error=failure)
-            transaction.wrote, transaction.erased = wrote, erased
-            return self._roll_back_job(batch, failure)
-        batch.add(job, result)
-        return True
+        result, error = attempted(partial(self._in_savepoint, job, transaction))
+        if error is None:
+            batch.add(job, result)
+            return True
+        failure = _known(trouble.with_errno(error, self._connection))
+        batch.add(job, error=failure)
+        transaction.wrote, transaction.erased = wrote, erased
+        return self._roll_back_job(batch, failure)
+
+    def _in_savepoint(self, job: WriteJob, transaction: Transaction) -> object:
+        self._connection.execute("SAVEPOINT job")
+        result: object = job.run(transaction)
+        self._connection.execute("RELEASE job")
+        return result
 
     def _roll_back_job(self, batch: _Batch, error: Exception) -> bool:
         """Undo one job. Some errors of the engine end the whole transaction by themselves."""
