@@ -162,7 +162,6 @@ def test_an_exception_for_the_environment_only_writes_to_it() -> None:
 
 
 def test_nothing_that_is_read_can_run_as_code() -> None:
-    """CHECKS 94"""
     found = [f"{place} {name}" for place, name in uses(DANGEROUS)]
     assert [line for line in found if not line.endswith(" re.compile")] == []
     modules = {"pickle", "marshal", "shelve", "yaml", "dill", "cloudpickle"}
@@ -299,7 +298,7 @@ def _statements(module: Module) -> Iterator[tuple[str, str]]:
 
 
 def test_a_transaction_that_writes_begins_immediate() -> None:
-    """CHECKS 16: a deferred one fails at its first write when another process is quicker."""
+    """A deferred one fails at its first write when another process is quicker."""
     begun = [
         (module.path, place, text)
         for module in SQLITE
@@ -312,7 +311,7 @@ def test_a_transaction_that_writes_begins_immediate() -> None:
 
 
 def test_what_begins_deferred_writes_nothing() -> None:
-    """CHECKS 16: and its connection couldn't."""
+    """And its connection couldn't."""
     writes = re.compile(r"(INSERT|UPDATE|DELETE|REPLACE|CREATE|ALTER|DROP|VACUUM)\b")
     wrong = [
         place
@@ -362,12 +361,12 @@ def _texts_of_errors(tree: ast.Module) -> set[int]:
 
 
 def test_no_value_is_written_into_a_statement() -> None:
-    """CHECKS 69: statements are constant texts joined by rows.sql, values are bound."""
+    """Statements are constant texts joined by rows.sql, values are bound."""
     assert sorted(set(_built_sql())) == []
 
 
 def test_what_is_executed_is_a_constant_or_comes_from_sql() -> None:
-    """CHECKS 69: never an f-string, a sum or a format at the very call."""
+    """Never an f-string, a sum or a format at the very call."""
     wrong = [
         f"{module.path}:{node.lineno}"
         for module in SQLITE
@@ -382,7 +381,7 @@ def test_what_is_executed_is_a_constant_or_comes_from_sql() -> None:
 
 
 def test_the_parts_of_a_statement_are_constants() -> None:
-    """CHECKS 69: rows.sql takes texts that stand in the source, or names bound to such texts."""
+    """Rows.sql takes texts that stand in the source, or names bound to such texts."""
     wrong = [
         f"{module.path}:{node.lineno}"
         for module in SQLITE

@@ -60,20 +60,18 @@ def test_the_guard_sees_what_hides() -> None:
 
 @pytest.mark.parametrize("name", TOOLS)
 def test_a_tool_says_nothing_that_cant_be_seen(name: str) -> None:
-    """CHECKS 77: name, title, description, hints, schemas."""
+    """Name, title, description, hints, schemas."""
     shown = TOOLS[name].shown().model_dump(mode="json", by_alias=True, exclude_none=True)
     assert {text: found for text in strings(shown) if (found := hidden(text))} == {}
 
 
 @pytest.mark.parametrize("name", texts.__all__)
 def test_instructions_and_prompts_say_nothing_that_cant_be_seen(name: str) -> None:
-    """CHECKS 77"""
     assert hidden(getattr(texts, name)) == []
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.name)
 def test_a_shipped_schema_says_nothing_that_cant_be_seen(path: Path) -> None:
-    """CHECKS 77"""
     schema = json.loads(path.read_text(encoding="utf-8"))
     assert {text: found for text in strings(schema) if (found := hidden(text))} == {}
 

@@ -248,7 +248,7 @@ async def counted(service: Service, tenant: str = "local") -> tuple[int, ...]:
 class Lines:
     """A client that speaks bare lines, so that it can say what the official one never would.
 
-    Every line that the server writes must be a JSON-RPC message (CHECKS 58).
+    Every line that the server writes must be a JSON-RPC message.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -384,7 +384,7 @@ def lines(
 
 
 def tools_json() -> str:
-    """The tools as tools/list shows them, for the reviewed copy in tools.json (CHECKS 77)."""
+    """The tools as tools/list shows them, for the reviewed copy in tools.json."""
     return json.dumps([wire_form(tool) for tool in listed(read_only=False)], indent=1) + "\n"
 
 

@@ -157,7 +157,7 @@ def test_an_odd_id_of_a_call_never_fails_it_and_is_not_kept(claude: Lines) -> No
 
 
 def test_no_secret_of_the_environment_is_said_or_written(claude: Lines, tmp_path: Path) -> None:
-    """E3, CHECKS 81: not when all is well and not in an error."""
+    """E3: not when all is well and not in an error."""
     for message in requests():
         say(claude, message)
     answered(claude, 6)

@@ -121,7 +121,7 @@ def target_of(tool: str, place: Place, victim: str) -> dict[str, Any]:
 async def test_a_wrong_argument_is_taken_or_refused_by_name_and_never_breaks_anything(
     place: Place, tool: str, name: str
 ) -> None:
-    """N6, CHECKS 31, 74, 89: what is refused stores nothing."""
+    """N6: what is refused stores nothing."""
     made = await ok(place.client, "append_context", content=LONG)
     for what, value in WRONG.items():
         sent = {**target_of(tool, place, made["context_id"]), name: value}
@@ -257,7 +257,6 @@ REFUSED_FOR_SIZE = [
 async def test_what_is_too_large_is_refused_with_its_field_its_kind_and_the_bound(
     place: Place, tool: str, name: str, value: object, bound: int
 ) -> None:
-    """CHECKS 89"""
     before = await counted(place.service)
     sent = {**arguments_of(tool, place.context_id), name: value}
     error = await refused(place.client, tool, "invalid_request", **sent)
@@ -334,7 +333,7 @@ HIDING = ["a\x00", "a\u202eb", "a\u200bb", "a\U000e0041", "\x1b[31ma", " a", "a 
     ("tool", "name"), [(tool, name) for tool, name in ARGUMENTS_SHOWN if name in NAMES]
 )
 async def test_a_name_that_hides_something_is_refused(place: Place, tool: str, name: str) -> None:
-    """CHECKS 65, 74: two names that look the same are not two names."""
+    """Two names that look the same are not two names."""
     for text in HIDING:
         value = [text] if name == "tags" else text
         sent = {**target_of(tool, place, place.context_id), name: value}
@@ -388,7 +387,6 @@ def with_words(tool: str, text: str, arguments: dict[str, Any]) -> Iterator[dict
 async def test_words_that_mean_something_to_a_database_are_only_words(
     place: Place, tool: str
 ) -> None:
-    """CHECKS 69"""
     made = await ok(place.client, "append_context", content=LONG)
     for text in SQL:
         for sent in with_words(tool, text, target_of(tool, place, made["context_id"])):
@@ -473,7 +471,6 @@ FTS = [
 
 @pytest.mark.parametrize("number", range(len(FTS)), ids=lambda n: ascii(FTS[n])[:30])
 async def test_no_sign_in_a_question_means_anything_to_the_index(place: Place, number: int) -> None:
-    """CHECKS 70"""
     for query in (FTS[number], f"canary {FTS[number]}"[:100_000]):
         found = await ok(place.client, "search_context", query=query)
         assert found.keys() >= {"hits", "more"}
@@ -503,7 +500,6 @@ INJECTIONS = [
 async def test_a_stored_instruction_comes_back_as_data_in_its_field_and_nowhere_else(
     place: Place, text: str
 ) -> None:
-    """CHECKS 71, 74"""
     user = f"reader-{INJECTIONS.index(text)}"
     await ok(place.client, "upsert_user", user_id=user, fields={"k": 1})
     before = await describing(place.client)
@@ -658,7 +654,6 @@ def alive(client: Lines) -> None:
 def test_a_line_that_is_no_message_gets_the_protocols_error_and_the_next_one_works(
     served: Lines, name: str
 ) -> None:
-    """CHECKS 58, 59"""
     said, code, request_id = BAD_LINES[name]
     served.say(said)
     if code is not None:
@@ -703,7 +698,7 @@ LONE = {
 def test_half_a_surrogate_pair_in_any_argument_is_refused_and_nothing_breaks(
     served: Lines, tool: str
 ) -> None:
-    """CHECKS 59: JSON's grammar allows the escape; no text can hold it."""
+    """JSON's grammar allows the escape; no text can hold it."""
     for escape in LONE.values():
         for sent in with_words(tool, "MARK", arguments_of(tool, "ctx_x")):
             message = json.dumps(request(7, "tools/call", name=tool, arguments=sent)).encode()
@@ -763,7 +758,7 @@ def test_the_last_line_needs_no_newline(tmp_path: Path) -> None:
 
 
 def test_stray_prints_and_warnings_never_reach_the_wire(tmp_path: Path) -> None:
-    """CHECKS 58: whatever a library writes to descriptor 1 lands on stderr."""
+    """Whatever a library writes to descriptor 1 lands on stderr."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "noisy.py").write_text(NOISY, "utf-8")
     environment = {

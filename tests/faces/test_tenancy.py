@@ -114,7 +114,6 @@ def alike(answer: dict[str, Any], *names: str) -> Any:
 async def test_another_tenants_ids_are_as_unknown_as_ids_that_never_were(
     two: list[tuple[Client, Service]], tool: str
 ) -> None:
-    """CHECKS 64"""
     (a, a_service), (b, b_service) = two
     context_id = await secrets_of(a)
     before = await counted(a_service, "a")
@@ -201,7 +200,7 @@ async def test_the_same_key_of_two_tenants_is_two_keys(two: list[tuple[Client, S
 async def test_what_was_read_behind_one_wall_is_in_no_lineage_behind_another(
     two: list[tuple[Client, Service]],
 ) -> None:
-    """CHECKS 66: one service may serve both."""
+    """One service may serve both."""
     (a, _), (b, _) = two
     context_id = await secrets_of(a)
     await ok(a, "get_context", context_id=context_id)
@@ -221,7 +220,7 @@ async def test_forgetting_the_same_content_takes_one_tenants_only(
     assert (await ok(b, "search_context", query="valve"))["hits"] == []
 
 
-# --- names that look alike (CHECKS 65) ---
+# --- names that look alike ---
 
 NFC, NFD = unicodedata.normalize("NFC", "Zoë"), unicodedata.normalize("NFD", "Zoë")
 PAIRS = [

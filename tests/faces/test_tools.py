@@ -132,7 +132,7 @@ async def test_every_tool_is_listed_with_title_annotations_and_an_output_schema(
 
 
 async def test_the_tools_are_the_reviewed_ones(client: Client) -> None:
-    """CHECKS 77. A change of tools.json changes what every model reads: look at it first."""
+    """A change of tools.json changes what every model reads: look at it first."""
     tools = [wire_form(tool) for tool in (await listed_by(client)).tools]
     reviewed = json.loads(GOLDEN.read_text("ascii"))
     assert tools == reviewed
@@ -162,7 +162,7 @@ def characters(value: Any) -> int:
 def test_the_list_is_the_same_bytes_each_time_and_the_same_tools_in_both_eras(
     tmp_path: Path,
 ) -> None:
-    """CHECKS 60: the first answer is the front's, the last one the SDK's."""
+    """The first answer is the front's, the last one the SDK's."""
     with lines(tmp_path / "modern") as modern:
         early = modern.ask("tools/list")["result"]["tools"]
         assert modern.call("get_user")["isError"]
@@ -511,7 +511,7 @@ async def test_a_wrong_argument_is_named_with_its_kind_and_its_bound(client: Cli
 
 @pytest.mark.parametrize("ttl", [-1, 1.5, True, "60", 2**63, 1e18])
 async def test_a_life_that_is_no_number_of_seconds_is_refused(client: Client, ttl: object) -> None:
-    """N6, CHECKS 31"""
+    """N6"""
     for tool in ("append_context", "upsert_user", "update_context"):
         sent = {**arguments_of(tool, "ctx_x"), "ttl_seconds": ttl}
         error = await refused(client, tool, "invalid_request", **sent)

@@ -130,7 +130,7 @@ def test_a_small_step_forward_is_believed(step: timedelta) -> None:
 
 @pytest.mark.parametrize("jump", [JUMP_MAX + TICK, timedelta(days=3_652)])
 def test_a_jump_beyond_a_day_is_noted_and_not_believed(jump: timedelta) -> None:
-    """CHECKS 28: nothing is taken out for good by such a clock."""
+    """Nothing is taken out for good by such a clock."""
     before = ClockMark(high=NOW)
     assert not before.trusts(NOW + jump)
     after_jump = advance(before, NOW + jump)
@@ -139,7 +139,6 @@ def test_a_jump_beyond_a_day_is_noted_and_not_believed(jump: timedelta) -> None:
 
 
 def test_a_jump_only_hides_and_the_corrected_clock_shows_again() -> None:
-    """CHECKS 28"""
     end, jumped = NOW + timedelta(days=30), NOW + timedelta(days=3_652)
     mark = advance(ClockMark(high=NOW), jumped)
     assert not is_live(end, present(mark, jumped))
@@ -162,7 +161,6 @@ def test_a_jumped_clock_is_believed_after_it_has_run_for_a_day() -> None:
 
 
 def test_a_clock_that_leaps_twice_has_proved_nothing() -> None:
-    """CHECKS 28"""
     first = advance(ClockMark(high=NOW), NOW + timedelta(days=3_652))
     second = advance(first, NOW + timedelta(days=7_304))
     assert not second.trusts(NOW + timedelta(days=7_304))
@@ -185,7 +183,7 @@ def test_a_nearer_jump_takes_the_place_of_a_further_one() -> None:
 
 @pytest.mark.parametrize("back", [TICK, timedelta(hours=5), timedelta(days=400)])
 def test_a_clock_that_goes_back_changes_nothing(back: timedelta) -> None:
-    """T4, CHECKS 29"""
+    """T4"""
     mark = ClockMark(high=NOW)
     assert present(mark, NOW - back) == NOW
     assert advance(mark, NOW - back) == mark

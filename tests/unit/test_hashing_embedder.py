@@ -38,7 +38,7 @@ def test_a_text_without_words_is_all_zeros() -> None:
 
 
 def test_the_same_words_give_the_same_vector_on_every_machine() -> None:
-    """CHECKS 78: a stored vector is compared with one made elsewhere; the version says which."""
+    """A stored vector is compared with one made elsewhere; the version says which."""
     (vector,) = embedded("hiking and climbing")
     places = {place: round(value, 6) for place, value in enumerate(vector) if abs(value) > 0.2}
     assert EMBEDDER.version == "hashing-256.v1"

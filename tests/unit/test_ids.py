@@ -23,7 +23,7 @@ def test_an_id_is_a_word_that_is_safe_in_a_url() -> None:
 
 
 def test_an_id_holds_at_least_122_random_bits() -> None:
-    """CHECKS 61: 16 bytes each, and every bit of them is seen as 0 and as 1 about as often."""
+    """16 bytes each, and every bit of them is seen as 0 and as 1 about as often."""
     ids = RandomIds()
     values = [_bits(ids.context()) for _ in range(SAMPLE)]
     assert len(set(values)) == SAMPLE

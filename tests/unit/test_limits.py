@@ -199,7 +199,7 @@ def test_an_upsert_needs_context_fields_or_memory_ref() -> None:
 
 @pytest.mark.parametrize("character", HIDDEN.values(), ids=HIDDEN)
 def test_an_id_holds_no_hidden_characters(character: str) -> None:
-    """CHECKS 74: two ids that look the same must not differ."""
+    """Two ids that look the same must not differ."""
     with pytest.raises(LinealError) as caught:
         check_id("user_id", f"a{character}da")
     assert caught.value.details["field"] == "user_id"
@@ -208,7 +208,6 @@ def test_an_id_holds_no_hidden_characters(character: str) -> None:
 
 @pytest.mark.parametrize("name", [" ada", "ada ", "\u00a0ada", "ada\u3000"])
 def test_an_id_has_no_white_space_at_its_ends(name: str) -> None:
-    """CHECKS 65"""
     with pytest.raises(LinealError):
         check_id("user_id", name)
 
@@ -262,7 +261,6 @@ def _with(values: Any, text: str) -> Any:
 def test_every_name_and_tag_is_looked_at(
     check: Any, field: str, values: dict[str, Any], bad: str
 ) -> None:
-    """CHECKS 74"""
     assert _is_at(refused(check, **_with(values, bad)), field)
 
 
@@ -285,14 +283,14 @@ TEXTS: list[tuple[Any, str, dict[str, Any]]] = [
 def test_half_a_surrogate_pair_is_refused_wherever_it_stands(
     check: Any, field: str, values: dict[str, Any]
 ) -> None:
-    """CHECKS 59: no file can hold it, and no answer can repeat it."""
+    """No file can hold it, and no answer can repeat it."""
     error = refused(check, **_with(values, "x" * 60 + "\ud83d"))
     assert _is_at(error, field)
     error.message.encode()
 
 
 def test_half_a_surrogate_pair_is_refused_early_in_a_source_too() -> None:
-    """CHECKS 59: the message repeats the value, and must still be text."""
+    """The message repeats the value, and must still be text."""
     refused(append, source="\ud83d").message.encode()
 
 
@@ -306,7 +304,6 @@ def test_a_broken_query_is_refused_and_any_other_is_taken() -> None:
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("wrap", [lambda n: {"n": n}, lambda n: {"n": [1, {"m": n}]}])
 def test_numbers_that_json_has_no_word_for_are_refused(number: float, wrap: Any) -> None:
-    """CHECKS 31"""
     assert refused(append, metadata=wrap(number)).details["field"] == "metadata"
     assert refused(update, metadata=wrap(number)).details["field"] == "metadata"
     assert refused(upsert, fields=wrap(number)).details["field"] == "fields"
@@ -320,7 +317,6 @@ def _nested(depth: int) -> dict[str, Any]:
 
 
 def test_json_may_be_nested_to_the_bound_and_no_deeper() -> None:
-    """CHECKS 89"""
     append(metadata=_nested(JSON_DEPTH_MAX))
     error = refused(append, metadata=_nested(JSON_DEPTH_MAX + 2))
     assert error.details["maximum"] == JSON_DEPTH_MAX
@@ -328,14 +324,12 @@ def test_json_may_be_nested_to_the_bound_and_no_deeper() -> None:
 
 @pytest.mark.parametrize("depth", [300, 5_000])
 def test_absurd_nesting_is_refused_in_a_short_message(depth: int) -> None:
-    """CHECKS 59, 89"""
     error = refused(append, metadata=_nested(depth))
     assert len(error.message) < 500
     assert len(error.details["field"]) < 200
 
 
 def test_json_may_be_large_to_the_bound_and_no_larger() -> None:
-    """CHECKS 89"""
     append(metadata={"a": "x" * (JSON_CHARS_MAX - 20)})
     error = refused(append, metadata={"a": "x" * JSON_CHARS_MAX})
     assert error.details["maximum"] == JSON_CHARS_MAX
@@ -346,7 +340,6 @@ def test_json_may_be_large_to_the_bound_and_no_larger() -> None:
 
 
 def test_tags_have_a_bound_in_number_and_in_length() -> None:
-    """CHECKS 89"""
     append(tags=["x" * 100] * 64)
     refused(append, tags=["x"] * 65)
     refused(append, tags=["x" * 101])
@@ -368,12 +361,11 @@ def test_tags_have_a_bound_in_number_and_in_length() -> None:
 def test_a_body_is_kept_and_its_hidden_characters_are_named(
     text: str, flags: tuple[str, ...]
 ) -> None:
-    """CHECKS 74"""
     assert text_flags(text) == flags
 
 
 def test_a_body_may_hold_what_an_id_may_not() -> None:
-    """CHECKS 74: bodies are kept byte-exact."""
+    """Bodies are kept byte-exact."""
     append(content="\x1b[31m \u202e \x00 words")
 
 

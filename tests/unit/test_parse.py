@@ -56,7 +56,7 @@ def refused(model: type[Model], arguments: dict[str, Any]) -> LinealError:
 def test_a_wrong_ttl_is_named_with_its_kind(
     model: type[Model], others: dict[str, Any], value: Any, kind: str
 ) -> None:
-    """N6, CHECKS 31"""
+    """N6"""
     error = refused(model, {**others, "ttl_seconds": value})
     assert error.details["field"] == "ttl_seconds"
     assert "Field 'ttl_seconds'" in error.message
@@ -73,7 +73,6 @@ def test_a_whole_number_of_seconds_or_null_is_taken(value: int | None) -> None:
 
 
 def test_a_ttl_beyond_its_bound_is_told_the_bound() -> None:
-    """CHECKS 31"""
     assert "3155760000" in refused(UpdateContext, {**ANY, "ttl_seconds": 2**63}).message
     assert "0" in refused(UpdateContext, {**ANY, "ttl_seconds": -1}).message
 

@@ -67,7 +67,6 @@ def test_terms_are_distinct_bounded_and_never_lost_entirely(query: str) -> None:
 
 
 def test_a_query_of_a_hundred_thousand_words_is_cut() -> None:
-    """CHECKS 70, 89"""
     terms = terms_of(" ".join(f"w{n}" for n in range(20_000)) + " " + "x" * 100_000)
     assert terms == tuple(f"w{n}" for n in range(TERMS_MAX))
 
@@ -104,7 +103,7 @@ def test_without_words_the_stores_order_stands() -> None:
 
 
 def test_a_hit_shows_hidden_characters_by_name() -> None:
-    """CHECKS 71, 74: the body is as it was stored."""
+    """The body is as it was stored."""
     hit = a_hit("\u202eevil")
     assert (hit.content, hit.flags) == ("\u202eevil", ("bidi",))
 

@@ -61,7 +61,6 @@ def test_the_receipt_is_kept_with_the_write_in_one_change() -> None:
 
 
 def test_the_same_request_again_is_answered_the_same_and_changes_nothing() -> None:
-    """CHECKS 35"""
     again = done(ASKED, a_receipt())
     assert again.answer == ANSWER
     assert again.answer.model_dump_json() == ANSWER.model_dump_json()
@@ -77,7 +76,6 @@ def test_the_same_request_again_is_answered_the_same_and_changes_nothing() -> No
     ],
 )
 def test_another_body_under_the_same_key_is_a_conflict(other: AppendContext) -> None:
-    """CHECKS 35"""
     with pytest.raises(LinealError) as caught:
         done(other, a_receipt())
     assert caught.value.code is ErrorCode.CONFLICT
@@ -94,7 +92,7 @@ def test_another_body_under_the_same_key_is_a_conflict(other: AppendContext) -> 
     ],
 )
 def test_the_same_body_for_another_user_is_a_conflict(scope: Scope) -> None:
-    """CHECKS 35, 65: nobody gets another's answer."""
+    """Nobody gets another's answer."""
     with pytest.raises(LinealError) as caught:
         done(ASKED, a_receipt(), scope)
     assert caught.value.code is ErrorCode.CONFLICT
@@ -127,7 +125,6 @@ PARTS = st.sampled_from(["a", "b", "a:b", 'a","b', "", "ä", "\u202e"])
 
 @given(one=st.tuples(PARTS, PARTS, PARTS), other=st.tuples(PARTS, PARTS, PARTS))
 def test_no_two_askers_share_a_hash(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    """CHECKS 65"""
     scopes = [Scope(tenant="t", user_id=user, domain=domain) for user, domain, _ in (one, other)]
     requests = [AppendContext(content=content) for _, _, content in (one, other)]
     hashes = [request_hash("v", s, r) for s, r in zip(scopes, requests, strict=True)]

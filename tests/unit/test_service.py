@@ -147,7 +147,6 @@ async def test_a_user_known_only_in_another_domain_is_unknown(house: House) -> N
 
 
 async def test_a_user_behind_another_wall_is_unknown(house: House) -> None:
-    """CHECKS 64"""
     foreign = a_call().model_copy(update={"tenant": "other"})
     await refused(house.append(foreign, content="x"), ErrorCode.NOT_FOUND)
 
@@ -243,7 +242,6 @@ async def test_a_backend_is_told_of_the_default_user_and_of_no_other(
 
 @pytest.mark.parametrize("name", ["a\u200bda", "ada ", "\x00", "a\u202eda"])
 async def test_a_name_that_hides_something_never_reaches_the_store(house: House, name: str) -> None:
-    """CHECKS 74"""
     call = a_call()
     for answer in (
         house.append(user_id=name, content="x"),
@@ -264,7 +262,7 @@ async def test_a_name_that_hides_something_never_reaches_the_store(house: House,
 
 @pytest.mark.parametrize("text", ["\ud83d", "a\ud83db"])
 async def test_half_a_character_never_reaches_the_store(house: House, text: str) -> None:
-    """CHECKS 59: in what is looked for and in keys either."""
+    """In what is looked for and in keys either."""
     call = a_call()
     with pytest.raises(LinealError):
         await house.search(text)
@@ -350,7 +348,7 @@ async def test_what_another_session_read_is_no_source(house: House) -> None:
 
 
 async def test_two_walls_never_share_a_session(house: House) -> None:
-    """L4, CHECKS 64"""
+    """L4"""
     first = await house.append(content="x")
     await house.get(first.context_id)
     foreign = a_call().model_copy(update={"tenant": "other"})
@@ -383,7 +381,7 @@ async def test_what_a_session_wrote_it_has_not_read(house: House) -> None:
 
 
 def test_a_session_remembers_its_latest_reads_only() -> None:
-    """L4, CHECKS 93"""
+    """L4"""
     reads = SessionReads()
     reads.saw(a_call(), [f"ctx_{n}" for n in range(READS_MAX + 3)])
     reads.saw(a_call(), ["ctx_10"])
@@ -393,7 +391,6 @@ def test_a_session_remembers_its_latest_reads_only() -> None:
 
 
 def test_the_session_longest_unused_is_forgotten_first() -> None:
-    """CHECKS 93"""
     reads = SessionReads()
     for n in range(SESSIONS_MAX):
         reads.saw(a_call(session=f"s{n}"), ["ctx_1"])
@@ -463,7 +460,6 @@ async def test_who_made_a_memory_never_changes(house: House) -> None:
 
 
 async def test_updated_at_never_goes_back(house: House) -> None:
-    """CHECKS 29"""
     made = await house.append(content=LONG)
     first = await house.update(made.context_id, title="one")
     house.clock.advance(days=-400)
@@ -515,7 +511,6 @@ async def test_an_update_never_revives(house: House) -> None:
 
 
 async def test_another_expected_revision_is_a_conflict_that_says_both(house: House) -> None:
-    """CHECKS 36"""
     made = await house.append(content=LONG)
     await house.update(made.context_id, title="t", expected_revision=1)
     error = await refused(
@@ -526,7 +521,7 @@ async def test_another_expected_revision_is_a_conflict_that_says_both(house: Hou
 
 
 async def test_an_error_for_an_id_that_ended_is_that_of_one_that_never_was(house: House) -> None:
-    """CHECKS 64: nothing is told of what can't be read."""
+    """Nothing is told of what can't be read."""
     made = await house.append(content=LONG)
     await house.service.forget_context(a_call(), ForgetContext(context_id=made.context_id))
     ended = await refused(house.get(made.context_id), ErrorCode.NOT_FOUND)
@@ -645,7 +640,6 @@ ASKS: dict[str, Ask] = {
 async def test_a_repeated_request_is_answered_the_same_and_done_once(
     house: House, verb: str
 ) -> None:
-    """CHECKS 35"""
     await house.append(**FULL)
     first = await ASKS[verb](house)
     stats = await house.service.stats(a_call())
@@ -662,7 +656,6 @@ async def test_a_repeated_request_is_answered_the_same_and_done_once(
 
 @pytest.mark.parametrize(("one", "other"), [("append", "upsert"), ("append", "forget")])
 async def test_one_key_for_two_requests_is_a_conflict(house: House, one: str, other: str) -> None:
-    """CHECKS 35"""
     await house.append(**FULL)
     await ASKS[one](house)
     await refused(ASKS[other](house), ErrorCode.CONFLICT)
@@ -698,7 +691,6 @@ async def test_a_broken_limit_stops_a_call_before_the_backend(house: House) -> N
 
 
 async def test_a_query_of_signs_only_finds_nothing_and_an_empty_one_lists(house: House) -> None:
-    """CHECKS 70"""
     await house.append(content="x")
     assert (await house.search("?!")).hits == ()
     assert len((await house.search(" ")).hits) == 1
@@ -733,7 +725,6 @@ async def test_sweeping_takes_out_what_has_ended_whatever_its_number(house: Hous
 
 
 async def test_sweeping_refuses_after_a_jump_of_the_clock(house: House) -> None:
-    """CHECKS 28"""
     await house.append(content="x", ttl_seconds=5)
     house.clock.advance(days=3_652)
     report = await house.service.sweep()
