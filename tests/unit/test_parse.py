@@ -294,3 +294,10 @@ def _refusal(model: type[Model], sent: dict[str, Any]) -> LinealError | None:
     except LinealError as refusal:
         return refusal
     return None
+
+
+def test_a_numbered_session_is_a_session() -> None:
+    request = parse(AppendContext, {"content": "x", "session_id": 7})
+    assert request.session_id == "7"
+    with pytest.raises(LinealError):
+        parse(AppendContext, {"content": "x", "session_id": True})

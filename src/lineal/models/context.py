@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StrictBool
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StrictBool
 
 from lineal.models.base import Instant, Model, Moment
 from lineal.models.lineage import DeclaredLineage, Lineage
@@ -38,6 +38,14 @@ SOURCES = ("chat", "voice_transcript", "behavior", "upload", "connector", "manua
 """Where a context may come from; a configuration may list more."""
 
 Identifier = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _numbered(value: object) -> object:
+    """Many clients number their sessions; the number is a name all the same."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+SessionId = Annotated[Identifier, BeforeValidator(_numbered)]
 Tags = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=64)
 ]
@@ -90,7 +98,7 @@ class AppendContext(Model):
     metadata: JsonObject | None = None
     nia_references: NiaReferences | None = None
     edited_files: EditedFiles | None = None
-    session_id: Identifier | None = None
+    session_id: SessionId | None = None
     speaker: Identifier | None = None
     memory_type: MemoryType | None = None
     ttl_seconds: TtlSeconds | None = None

@@ -29,9 +29,9 @@ def traces(path: Path) -> list[str]:
     return subprocess.run([*grep, *files_of(path)], capture_output=True, text=True).stdout.split()
 
 
-async def plant(store: SqliteStore, **values: object) -> None:
-    """The canary in every field, in history, in a receipt; ordinary notes around it."""
-    for number in range(20):
+async def plant(store: SqliteStore, others: int = 20, **values: object) -> None:
+    """The canary in every field, in history, in a receipt; ordinary notes before and after it."""
+    for number in range(others):
         await note(store, f"ctx_before_{number}", content=f"walnut {number} " * 50)
     base = a_context(
         "ctx_1",
@@ -50,14 +50,16 @@ async def plant(store: SqliteStore, **values: object) -> None:
         text = f"The {CANARY} {revision} " * 200
         changed = base.model_copy(update={"revision": revision, "content": text})
         await keep(store, contexts=(changed,))
-    for number in range(20):
+    for number in range(others):
         await note(store, f"ctx_after_{number}", content=f"almond {number} " * 50)
 
 
-async def test_what_is_forgotten_leaves_every_file_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [0, 1, 2, 5, 20])
+async def test_what_is_forgotten_leaves_every_file_at_once(tmp_path: Path, others: int) -> None:
+    """Whatever the index has merged by then."""
     path = tmp_path / "m.db"
     async with opened(path) as store:
-        await plant(store)
+        await plant(store, others)
         assert traces(path)
         await keep(store, forget=("ctx_1",))
         assert traces(path) == []
@@ -68,7 +70,7 @@ async def test_what_is_forgotten_leaves_every_file_at_once(tmp_path: Path) -> No
         assert receipt is not None
         assert receipt.answer == ""
         assert (await store.find(ADA, TextQuery(terms=(CANARY,)))).matched == 0
-        assert (await store.find(ADA, TextQuery(terms=("walnut",)))).matched == 20
+        assert (await store.find(ADA, TextQuery(terms=("walnut",)))).matched == others
         assert (await store.verify()).ok
     assert traces(path) == []
 

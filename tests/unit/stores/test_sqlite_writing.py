@@ -17,6 +17,7 @@ from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Reads, Snapshot
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.files import StoreFiles
+from lineal.stores.sqlite.turn import Turn
 from lineal.stores.sqlite.writer import IDLE_S
 from lineal.testing.samples import ADA, a_context, a_receipt, an_edge, keep
 
@@ -90,9 +91,11 @@ def store_commits(store: SqliteStore) -> int:
 
 
 async def test_a_plan_that_keeps_nothing_writes_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path / "m.db") as store:
+    clock = always()
+    async with opened(tmp_path / "m.db", clock) as store:
         await note(store, "ctx_1")
         before = StoreFiles(store.path).wal_bytes()
+        clock.advance(minutes=1)
         await keep(store)
         assert StoreFiles(store.path).wal_bytes() == before
 
@@ -188,6 +191,17 @@ async def test_a_hanging_writer_hinders_writes_only_and_only_while_it_lives(
         assert time.monotonic() - begun < 0.3
         seen = await read(store, "ctx_2", "ctx_late", "ctx_later")
         assert list(seen.contexts) == ["ctx_2"]
+
+
+async def test_a_write_waits_for_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    async with opened(path, busy_timeout_s=0.2) as store:
+        turn = Turn(StoreFiles(path).queue)
+        with turn, pytest.raises(LinealError, match="busy"):
+            await note(store, "ctx_1")
+        await note(store, "ctx_2")
+        turn.close()
+        assert list((await read(store, "ctx_1", "ctx_2")).contexts) == ["ctx_2"]
 
 
 async def test_a_new_file_whose_maker_hangs_is_busy(tmp_path: Path) -> None:
