@@ -40,15 +40,17 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
         receipt=receipt(tenant, reads.receipt, now),
         same_content=_same_content(tenant, scope, reads.content_key, now),
         descendants=descendants,
-        owners=_owners(tenant, (*asked, *descendants), now) if reads.owners else (),
+        owners=_owners(tenant, scope, (*asked, *descendants), now) if reads.owners else (),
     )
 
 
-def _owners(tenant: Tenant, names: Iterable[str], now: datetime) -> tuple[UserRow, ...]:
+def _owners(
+    tenant: Tenant, scope: Scope, names: Iterable[str], now: datetime
+) -> tuple[UserRow, ...]:
     """The live rows of the users of these contexts, by user and domain."""
     rows = {
         (context.user_id, context.domain)
-        for context in (live_context(tenant, Scope(tenant="-"), name, now) for name in names)
+        for context in (live_context(tenant, scope, name, now) for name in names)
         if context is not None
     }
     found = (live_row(tenant, key, now) for key in sorted(rows))

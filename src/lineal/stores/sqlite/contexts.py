@@ -19,6 +19,7 @@ from lineal.stores.sqlite.statements import all_rows, one_row, sql, wall
 __all__ = [
     "context_row",
     "history",
+    "kept_tombstone",
     "live_row",
     "present_context",
     "same_content",
@@ -47,7 +48,7 @@ def present_context(
     with naming(name):
         values = one_row(connection, statement, to_ms(now), scope.tenant, name)
     if values is None:
-        return _tombstone(connection, scope, name)
+        return kept_tombstone(connection, scope, name)
     row = _asked(ContextRow.checked(values[:-2]), name)
     if not _within(scope, row.user_id, row.domain):
         return None
@@ -114,7 +115,7 @@ def tombstones(
     for name in dict.fromkeys(names):
         row = context_row(connection, scope.tenant, name)
         if row is None:
-            mark = _tombstone(connection, scope, name)
+            mark = kept_tombstone(connection, scope, name)
         elif row.live(to_ms(now)) or not _within(scope, row.user_id, row.domain):
             continue
         else:
@@ -124,7 +125,8 @@ def tombstones(
     return marks
 
 
-def _tombstone(connection: apsw.Connection, scope: Scope, name: str) -> Tombstone | None:
+def kept_tombstone(connection: apsw.Connection, scope: Scope, name: str) -> Tombstone | None:
+    """The mark that a sweep or a forget has left of that id."""
     values = one_row(connection, _SELECT_TOMBSTONE, scope.tenant, name)
     if values is None:
         return None

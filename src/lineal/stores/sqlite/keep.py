@@ -14,7 +14,7 @@ from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import fulltext, receipts
 from lineal.stores.sqlite.context_rows import ContextRow
-from lineal.stores.sqlite.contexts import context_row, tombstones
+from lineal.stores.sqlite.contexts import context_row, kept_tombstone
 from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
 from lineal.stores.sqlite.graph import keep_edge
 from lineal.stores.sqlite.rows import head_values
@@ -110,10 +110,10 @@ def _replace_context(
 def _refuse_ended(
     connection: apsw.Connection, scope: Scope, old: ContextRow | None, name: str, now: datetime
 ) -> None:
-    tenant = Scope(tenant=scope.tenant)
-    ended = (
-        tombstones(connection, tenant, (name,), now) if old is None else not old.live(to_ms(now))
-    )
+    if old is None:
+        ended = kept_tombstone(connection, Scope(tenant=scope.tenant), name) is not None
+    else:
+        ended = not old.live(to_ms(now))
     if ended:
         raise LinealError.conflict(
             f"Context '{name}' has ended; an ended memory takes no new revision.", context_id=name
