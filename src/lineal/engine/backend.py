@@ -93,7 +93,8 @@ class EmbeddedBackend:
             AppendAnswer,
             lambda snapshot: ingest.append(snapshot, stamp, request, life, reading),
         )
-        reads = Reads(user=True, receipt=request.idempotency_key)
+        says = bool(reading.extractions)
+        reads = Reads(user=says, known=not says, receipt=request.idempotency_key)
         return await self._store.commit(stamp.scope, reads, decide)
 
     async def upsert_user(self, stamp: Stamp, request: UpsertUser, life: Life) -> UserAnswer:

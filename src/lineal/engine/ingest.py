@@ -65,14 +65,11 @@ def append(
 ) -> Plan[AppendAnswer]:
     """Store one context and merge what it says into the user's row (A2-A6, A10)."""
     now = snapshot.now
-    row = snapshot.user or provisioned(stamp, reading.schema_, now)
+    row = snapshot.user
+    if row is None and not snapshot.known:
+        row = provisioned(stamp, reading.schema_, now)
     context, edges = _new_context(stamp, request, life, reading.context_id, now)
-    fields = merged(reading, row, now, context.occurred_at)
-    moved = merging.changed(row.fields, fields)
-    head = _foreseen(reading, fields, moved)
-    users: tuple[UserRow, ...] = ()
-    if moved or snapshot.user is None:
-        users = (_moved(row, fields, head, now, context.lineage, new=snapshot.user is None),)
+    users, moved, head = _enriched(snapshot, row, context, reading)
     return Plan(
         Changes(
             contexts=(context,),
@@ -92,6 +89,24 @@ def append(
             lineage=context.lineage,
         ),
     )
+
+
+def _enriched(
+    snapshot: Snapshot, row: UserRow | None, context: Context, reading: Reading
+) -> tuple[tuple[UserRow, ...], tuple[str, ...], Head | None]:
+    """(the user's new row, the fields that moved, the new head) after what an append's text says.
+
+    row None: there is one, and nothing was read from the text that could move it.
+    """
+    if row is None:
+        return (), (), None
+    new = snapshot.user is None
+    fields = merged(reading, row, snapshot.now, context.occurred_at)
+    moved = merging.changed(row.fields, fields)
+    head = _foreseen(reading, fields, moved)
+    if not (moved or new):
+        return (), (), None
+    return (_moved(row, fields, head, snapshot.now, context.lineage, new=new),), moved, head
 
 
 def merged(

@@ -102,13 +102,15 @@ class Tombstone(Model):
 class Reads(Model):
     """What a decision needs to see.
 
-    user: the scope's user row. context_ids: those contexts, or their tombstones.
+    user: the scope's user row. known: whether there is a live one, without reading it.
+    context_ids: those contexts, or their tombstones.
     receipt: the idempotency key to look up. content_key: a live context of the scope's
     (user, domain) with that key (policy/duplicates.py). descendants_of: everything that rests on
     that id along `relations`, live or not, nearest first, at most `descendants_max`.
     """
 
     user: bool = False
+    known: bool = False
     context_ids: tuple[str, ...] = ()
     receipt: str | None = None
     content_key: str | None = None
@@ -121,11 +123,13 @@ class Reads(Model):
 class Snapshot(Model):
     """What a store showed at one instant: only live rows; what has ended appears as a tombstone.
 
-    now: the store's own time, by which expiry is decided.
+    now: the store's own time, by which expiry is decided. known: the scope's user has a live row,
+    whether it was read or not; False where nobody asked.
     """
 
     now: Instant
     user: UserRow | None = None
+    known: bool = False
     contexts: dict[str, Context] = Field(default_factory=dict)
     tombstones: dict[str, Tombstone] = Field(default_factory=dict)
     receipt: Receipt | None = None

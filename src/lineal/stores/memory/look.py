@@ -35,6 +35,7 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
     return Snapshot(
         now=now,
         user=live_user(tenant, scope, now) if reads.user else None,
+        known=reads.known and live_user(tenant, scope, now) is not None,
         contexts={name: context for name, context in asked.items() if context is not None},
         tombstones=tombstones(tenant, scope, reads.context_ids, now),
         receipt=receipt(tenant, reads.receipt, now),

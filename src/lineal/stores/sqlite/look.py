@@ -14,7 +14,7 @@ from lineal.models.user import UserRow
 from lineal.stores.sqlite.contexts import live_row, present_context, same_content
 from lineal.stores.sqlite.graph import descendants
 from lineal.stores.sqlite.receipts import receipt
-from lineal.stores.sqlite.users import live_user
+from lineal.stores.sqlite.users import is_known, live_user
 
 __all__ = ["snapshot"]
 
@@ -33,6 +33,7 @@ def snapshot(connection: apsw.Connection, scope: Scope, reads: Reads, now: datet
     return Snapshot(
         now=now,
         user=live_user(connection, scope, now) if reads.user else None,
+        known=reads.known and is_known(connection, scope, now),
         contexts=contexts,
         tombstones=marks,
         receipt=_receipt(connection, scope, reads.receipt, now),

@@ -22,7 +22,7 @@ CREATE TABLE meta (
 
 -- The present of each context; its text lives once, in context_revision.
 CREATE TABLE context (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq INTEGER PRIMARY KEY,
     tenant TEXT NOT NULL,
     context_id TEXT NOT NULL,
     user_id TEXT NOT NULL,

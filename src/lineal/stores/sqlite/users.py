@@ -16,13 +16,16 @@ from lineal.stores.sqlite.rows import head_of
 from lineal.stores.sqlite.statements import Value, all_rows, one_row, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
-__all__ = ["head", "kept_user", "live_user", "user_history"]
+__all__ = ["head", "is_known", "kept_user", "live_user", "user_history"]
 
 _SELECT_USER = sql(
     "SELECT",
     USER_COLUMNS,
     ", body, body_digest FROM user_row LEFT JOIN user_revision "
     "ON of_user = user_seq AND number = revision WHERE tenant = ? AND user_id = ? AND domain = ?",
+)
+_SELECT_KNOWN = sql(
+    "SELECT", USER_COLUMNS, "FROM user_row WHERE tenant = ? AND user_id = ? AND domain = ?"
 )
 _SELECT_USER_REVISIONS = (
     "SELECT number, body, body_digest FROM user_revision WHERE of_user = ? ORDER BY number"
@@ -45,6 +48,14 @@ def live_user(connection: apsw.Connection, scope: Scope, now: datetime) -> UserR
         return None
     row = found.row
     return parsed(UserRow, row.body(row.revision, found.body, found.body_digest), row.what)
+
+
+def is_known(connection: apsw.Connection, scope: Scope, now: datetime) -> bool:
+    """Whether the scope's user has a live row; its body is not even read."""
+    if scope.user_id is None or scope.domain is None:
+        return False
+    values = one_row(connection, _SELECT_KNOWN, scope.tenant, scope.user_id, scope.domain)
+    return values is not None and UserKept.checked(values).live(to_ms(now))
 
 
 def kept_user(connection: apsw.Connection, scope: Scope) -> UserKept | None:

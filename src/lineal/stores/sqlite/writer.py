@@ -219,18 +219,21 @@ class Writer:
         return job
 
     def _run(self, job: WriteJob, transaction: Transaction, batch: _Batch) -> bool:
-        """One job in a savepoint; False when its failure took the whole transaction with it."""
+        """One job, in a savepoint unless it is alone so far, when the transaction can be undone
+        instead; False when its failure took the whole transaction with it."""
         wrote, erased = transaction.wrote, transaction.erased
-        result, error = attempted(partial(self._in_savepoint, job, transaction))
+        alone = not batch.outcomes and self._jobs.empty()
+        run = partial(job.run, transaction) if alone else partial(self._saved, job, transaction)
+        result, error = attempted(run)
         if error is None:
             batch.add(job, result)
             return True
         failure = _known(trouble.with_errno(error, self._connection))
         batch.add(job, error=failure)
         transaction.wrote, transaction.erased = wrote, erased
-        return self._roll_back_job(batch, failure)
+        return False if alone else self._roll_back_job(batch, failure)
 
-    def _in_savepoint(self, job: WriteJob, transaction: Transaction) -> object:
+    def _saved(self, job: WriteJob, transaction: Transaction) -> object:
         self._connection.execute("SAVEPOINT job")
         result: object = job.run(transaction)
         self._connection.execute("RELEASE job")
