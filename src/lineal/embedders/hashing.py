@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 
 __all__ = ["HashingEmbedder"]
+
+TRIGRAM_WEIGHT = 0.3
 
 _WORD = re.compile(r"\w+")
 
@@ -35,6 +38,12 @@ class HashingEmbedder:
 
 
 def _features(text: str) -> list[tuple[str, float]]:
-    words = _WORD.findall(text.casefold())
-    trigrams = [f"^{word}$"[i : i + 3] for word in words for i in range(len(word))]
-    return [(word, 1.0) for word in words] + [(part, 0.3) for part in trigrams]
+    """Each distinct word and trigram once, with its weight times how often it occurs."""
+    words = Counter(_WORD.findall(text.casefold()))
+    trigrams: Counter[str] = Counter()
+    for word, times in words.items():
+        framed = f"^{word}$"
+        for start in range(len(word)):
+            trigrams[framed[start : start + 3]] += times
+    whole = [(word, float(times)) for word, times in words.items()]
+    return whole + [(part, TRIGRAM_WEIGHT * times) for part, times in trigrams.items()]

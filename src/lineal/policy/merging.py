@@ -12,10 +12,10 @@ __all__ = ["appended", "changed", "soft_text", "upserted"]
 
 Fields = Mapping[str, FieldValue]
 
-MEMBERS_MAX = 64
+MEMBERS_MAX = 32
 """Members a list field keeps through unions; the oldest are let go, their contexts stay."""
 
-SOFT_CHARS_MAX = 4_000
+SOFT_CHARS_MAX = 2_000
 """Characters that a head is made of: the latest say most about a person of today."""
 
 
