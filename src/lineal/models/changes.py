@@ -161,7 +161,7 @@ class Changes(Model):
     @property
     def empty(self) -> bool:
         """Nothing to keep: no transaction needs to be written."""
-        return self == Changes()
+        return not any(getattr(self, name) for name in Changes.model_fields)
 
 
 Answer = TypeVar("Answer")

@@ -120,7 +120,9 @@ def check_id(field: str, value: str) -> None:
 
 def is_plain(value: str) -> bool:
     """Whether a reader sees all of it: no hidden characters, no white space at its ends."""
-    return value == value.strip() and all(map(_visible, value))
+    if value != value.strip():
+        return False
+    return (value.isascii() and value.isprintable()) or all(map(_visible, value))
 
 
 def _visible(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +10,12 @@ from urllib.parse import quote
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
-from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    ResourceUpdated,
+    ServerEvent,
+)
 from mcp.shared.exceptions import MCPError
 from pydantic_core import from_json, to_json
 
@@ -67,13 +72,38 @@ def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
 Ctx = ServerRequestContext[Any, Any]
 
 
+class Bus(InMemorySubscriptionBus):
+    """The SDK's bus, which yields to the loop at each event, silent while nobody listens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listening = 0
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        self._listening += 1
+        leave = super().subscribe(listener)
+        left = False
+
+        def unsubscribe() -> None:
+            nonlocal left
+            self._listening -= not left
+            left = True
+            leave()
+
+        return unsubscribe
+
+    async def publish(self, event: ServerEvent) -> None:
+        if self._listening:
+            await super().publish(event)
+
+
 class _Face:
     """The handlers; each turns words into a model, forwards it, and turns the answer to words."""
 
     def __init__(self, access: Access, *, read_only: bool) -> None:
         self._access = access
         self._read_only = read_only
-        self.bus = InMemorySubscriptionBus()
+        self.bus = Bus()
 
     async def list_tools(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
@@ -224,10 +254,12 @@ def _budget(request: Model, usual: int) -> int:
 def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolResult:
     payload = (_short(answer) if isinstance(answer, Trace) else answer).model_dump(mode="json")
     context_id = payload.get("id") or payload.get("context_id") or payload.get("root")
-    payload = fitted(payload, chars_max, context_id=context_id, whole=spec.whole)
+    text = to_json(payload).decode()
+    if len(text) > chars_max:
+        payload = fitted(payload, chars_max, context_id=context_id, whole=spec.whole)
+        text = to_json(payload).decode()
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=to_json(payload).decode())],
-        structured_content=payload,
+        content=[types.TextContent(type="text", text=text)], structured_content=payload
     )
 
 

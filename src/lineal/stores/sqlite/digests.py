@@ -32,13 +32,11 @@ _DIGEST_BYTES = 16
 
 
 def digest(*values: Value) -> bytes:
-    """16 bytes over the values in order, their types and lengths. Not a secret: it finds damage."""
-    total = blake2b(digest_size=_DIGEST_BYTES)
-    for value in values:
-        data = value if isinstance(value, bytes) else str(value).encode("utf-8")
-        total.update(f"{type(value).__name__}:{len(data)}:".encode())
-        total.update(data)
-    return total.digest()
+    """16 bytes over the values in order and their types. Not a secret: it finds damage.
+
+    ascii() of the tuple tells 1 from "1" and one text from two, in every version of Python.
+    """
+    return blake2b(ascii(values).encode("ascii"), digest_size=_DIGEST_BYTES).digest()
 
 
 def require_digest(found: Value, values: Iterable[Value], what: str, **details: str) -> None:

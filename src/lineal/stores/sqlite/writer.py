@@ -103,6 +103,7 @@ class Writer:
         self._clock = clock
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self._erased = False
+        self._known: tuple[int, Meta] | None = None  # SQLite's data_version, and what it came with
         self._doubtful = False
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="lineal-writer", daemon=True)
@@ -167,9 +168,8 @@ class Writer:
             self._settle_log()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            require_version(self._connection)
-            transaction = Transaction(self._connection, self._clock, read_meta(self._connection))
-            known = transaction.meta
+            known = self._meta()
+            transaction = Transaction(self._connection, self._clock, known)
             self._run_all(first, transaction, batch)
             if transaction.wrote:
                 self._commit(transaction, known, batch)
@@ -179,6 +179,14 @@ class Writer:
         finally:
             self._roll_back()
 
+    def _meta(self) -> Meta:
+        """The store's record of itself, read anew only after another process has written."""
+        version: int = self._connection.pragma("data_version")
+        if self._known is None or self._known[0] != version:
+            require_version(self._connection)
+            self._known = version, read_meta(self._connection)
+        return self._known[1]
+
     def _commit(self, transaction: Transaction, known: Meta, batch: _Batch) -> None:
         try:
             if transaction.meta != known:
@@ -186,13 +194,17 @@ class Writer:
             self._connection.execute("COMMIT")
             self._files.require_same()
         except LinealError as error:
+            self._known = None
             batch.fail(error)
         except (apsw.Error, OSError) as error:
+            self._known = None
             self._doubtful = True
             trouble.with_errno(error, self._connection)
             batch.fail(_from(trouble.outcome_unknown(error), error))
         else:
             self._erased = self._erased or transaction.erased
+            if self._known is not None:
+                self._known = self._known[0], transaction.meta
 
     def _roll_back(self) -> None:
         """End a transaction that isn't to be kept; one that can't even be ended isn't kept."""
