@@ -7,19 +7,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import anyio
-import apsw
 import pytest
-from tests.faces import test_cli
-from tests.faces.test_cli import document, error, run
 
 from lineal.app import local_call, open_service
-from lineal.faces.cli.main import cli
-from lineal.models.context import AppendContext
+from lineal.models.context import AppendContext, GetContext
+from lineal.models.lineage import DeclaredLineage
 from lineal.settings import Settings
+
+from . import test_cli
+from .test_cli import document, error, run
 
 home = test_cli.home
 ids = test_cli.ids
@@ -158,12 +157,7 @@ def test_verify_does_not_send_anybody_to_verify(home: Path) -> None:
     assert "estore a backup" in told.stderr
 
 
-def test_a_trace_says_what_was_seen_and_what_was_only_said(
-    ids: Mapping[str, str], home: Path
-) -> None:
-    with closing(apsw.Connection(str(home / "lineal.db"))) as connection:
-        [columns] = connection.execute("SELECT group_concat(name) FROM pragma_table_info('edge')")
-    assert "basis" in columns[0]
+def test_a_trace_says_what_was_seen_and_what_was_only_said(ids: Mapping[str, str]) -> None:
     stored = anyio.run(_with_sources, ids)
     told = run("trace", stored).stdout
     assert "had read (observed): The build broke" in told
@@ -178,9 +172,6 @@ def test_a_trace_says_what_was_seen_and_what_was_only_said(
 
 async def _with_sources(ids: Mapping[str, str]) -> str:
     """A memory that names one source, written after another was read."""
-    from lineal.models.context import GetContext
-    from lineal.models.lineage import DeclaredLineage
-
     settings = Settings()
     call = local_call(settings, "append_context")
     async with open_service(settings) as service:
@@ -205,6 +196,5 @@ def test_a_wrong_call_is_json_for_machines() -> None:
     assert plain.stderr.startswith("Usage: ")
 
 
-def test_the_group_is_the_one_that_main_runs() -> None:
+def test_an_option_before_the_command_is_refused_in_json_too() -> None:
     assert json.loads(run("--json", "stats").stderr)["error"]["code"] == "invalid_request"
-    assert cli.name

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faces import test_cli
-from tests.faces.test_cli import run
 
 from lineal.app import store_path
 from lineal.settings import Settings
+
+from . import test_cli
+from .test_cli import run
 
 home = test_cli.home
 ids = test_cli.ids

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import anyio
 import pytest
 from click.testing import CliRunner
 
+from lineal.demo.chapters import _read
 from lineal.demo.client import connected
 from lineal.demo.conversation import Conversation
 from lineal.demo.script import CONCLUSIONS, QUESTIONS
@@ -18,6 +23,7 @@ from lineal.demo.steps import Step
 from lineal.demo.story import tell
 from lineal.errors import LinealError
 from lineal.faces.cli.main import cli
+from lineal.models.lineage import Trace
 
 
 class Listener:
@@ -68,6 +74,41 @@ def test_the_demo_tells_people_a_story_and_keeps_the_store_when_asked() -> None:
     kept = Path(result.stdout.split("The store is kept in ")[1].split(",")[0])
     assert any(kept.iterdir())
     shutil.rmtree(kept.parent)
+
+
+def test_the_demo_tells_dates_as_people_read_them() -> None:
+    told = CliRunner().invoke(cli, ["demo"]).stdout
+    assert re.search(r"said 2026-03-\d\d · stored .*, 7 d left", told)
+    assert "nobody waited" in told
+    assert "LINEAL_CLOCK_OFFSET_S=3700, which moves its clock on by 62 minutes" in told
+    assert "was read before (observed)" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("command", ["demo", "doctor"])
+def test_a_process_that_is_told_to_end_leaves_nothing_behind(
+    tmp_path: Path, name: str, command: str
+) -> None:
+    env = {"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    argv = [sys.executable, "-m", "lineal", command]
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while not list(tmp_path.glob("lineal-*/**/lineal.db")) and time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=30)
+    assert process.returncode == 128 + getattr(signal, name)
+    assert list(tmp_path.glob("lineal-*")) == []
+
+
+@pytest.mark.parametrize("lost", ["nodes", "root"])
+def test_an_answer_of_another_shape_is_a_broken_promise_and_no_traceback(lost: str) -> None:
+    answer = {"root": "ctx_a", "direction": "up", "depth": 1, "nodes": [], "edges": []}
+    assert _read(Trace, {**answer, "cut": {"shortened": {}}}, "trace_lineage").root == "ctx_a"
+    del answer[lost]
+    with pytest.raises(LinealError, match=f"trace_lineage answers otherwise .* {lost}: "):
+        _read(Trace, answer, "trace_lineage")
 
 
 @pytest.mark.parametrize("said", ["no such luck", ""])

@@ -120,6 +120,38 @@ def test_remove_takes_out_our_entry_and_nothing_else(project: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_remove_leaves_no_file_that_only_init_had_a_use_for(project: Path) -> None:
+    for client, file in (("claude-code", ".mcp.json"), ("vscode", ".vscode/mcp.json")):
+        init(client)
+        assert init(client, "--remove").exit_code == 0
+        assert not (project / file).exists()
+    path = project / ".mcp.json"
+    path.write_text('{"mcpServers": {}, "more": 1}')
+    init("claude-code")
+    init("claude-code", "--remove")
+    assert json.loads(path.read_text()) == {"mcpServers": {}, "more": 1}
+
+
+def test_remove_empties_a_file_that_is_linked_to(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "dotfiles").mkdir()
+    (home / ".cursor").mkdir()
+    real = home / "dotfiles/mcp.json"
+    real.write_text("{}")
+    (home / ".cursor/mcp.json").symlink_to(real)
+    init("cursor", "--scope", "user")
+    assert init("cursor", "--scope", "user", "--remove").exit_code == 0
+    assert (home / ".cursor/mcp.json").is_symlink()
+    assert json.loads(real.read_text()) == {}
+
+
+def test_what_was_written_is_shown_with_its_place(project: Path) -> None:
+    told = init("claude-code").stdout
+    assert str(project / ".mcp.json") in told
+    for part in ('"lineal": {', '"LINEAL_USER": "ada"', '"LINEAL_DOMAIN": "coding"', '"serve"'):
+        assert part in told
+
+
 def test_another_entry_of_our_name_is_replaced_only_when_forced(project: Path) -> None:
     path = project / ".mcp.json"
     path.write_text('{"mcpServers": {"lineal": {"command": "/old", "env": {"KEY": "s3cret"}}}}')
@@ -129,7 +161,12 @@ def test_another_entry_of_our_name_is_replaced_only_when_forced(project: Path) -
     assert path.read_bytes() == before
     assert "/old" in refused.stderr
     assert "--force" in refused.stderr
-    assert "s3cret" not in refused.stderr
+    assert "s3cret" not in refused.stderr + init("claude-code", "--json").stderr
+    there, wanted = refused.stderr.splitlines()[-2:]
+    assert there.strip().startswith('there: {"command": "/old"')
+    assert '"KEY": "***"' in there
+    assert wanted.strip().startswith("wanted: {")
+    assert '"LINEAL_USER": "ada"' in wanted
     assert init("claude-code", "--force").exit_code == 0
     assert entry_in(path, "mcpServers")["env"]["LINEAL_USER"] == "ada"
 
@@ -172,6 +209,7 @@ def test_print_writes_nothing(project: Path) -> None:
     result = init("cursor", "--print")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["mcpServers"]["lineal"]["args"][-1] == "serve"
+    assert str(project / ".cursor/mcp.json") in result.stderr
     assert list(project.iterdir()) == []
 
 
@@ -260,6 +298,7 @@ def test_a_backend_that_may_hold_a_password_is_not_written_down(
     monkeypatch.setenv("LINEAL_BACKEND", "postgres://me:hunter2@db/x")
     result = init("claude-code")
     assert "LINEAL_BACKEND" in result.stdout
+    assert "LINEAL_BACKEND" in init("claude-code", "--print").stderr
     assert "hunter2" not in result.output + (project / ".mcp.json").read_text()
 
 
@@ -271,7 +310,7 @@ def test_a_wrong_call_ends_with_2(arguments: Sequence[str]) -> None:
     assert init(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("user", ["a\u202eb", " a", "a\nb"])
+@pytest.mark.parametrize("user", ["a\u202eb", " a", "a\nb", ""])
 def test_a_user_whose_name_hides_something_is_refused(project: Path, user: str) -> None:
     result = CliRunner().invoke(cli, ["init", "cursor", "--user", user])
     assert result.exit_code == 1

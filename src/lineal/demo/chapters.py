@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
+from pydantic import ValidationError
 
 from lineal.demo.client import Connection
 from lineal.demo.conversation import Conversation
-from lineal.demo.script import CONCLUSIONS, NOTE, NOTE_QUESTION, QUESTIONS, RELEASE_MOVED
+from lineal.demo.script import (
+    CONCLUSIONS,
+    LATER,
+    NOTE,
+    NOTE_QUESTION,
+    QUESTIONS,
+    RELEASE_MOVED,
+)
 from lineal.demo.steps import Check, Narrator, Question
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.base import rfc3339
+from lineal.models.base import Model, rfc3339
 from lineal.models.lineage import Trace
 from lineal.models.search import Hit
 
 __all__ = ["AN_HOUR_LATER", "CLIENT", "FIRST_PROCESS", "Book", "Chapter", "Page"]
+
+Answer = TypeVar("Answer", bound=Model)
 
 CLIENT = "lineal-demo"
 """What we say of ourselves when we connect; it must turn up in every lineage."""
@@ -235,7 +245,7 @@ async def jot(book: Book, server: Connection) -> Page:
                 kept=_holds(question, book.ids["note"]),
             ),
         ),
-        facts=(f"it ends at {answer['expires_at']}, an hour from now",),
+        facts=(f"a scratchpad lives for an hour: this one ends at {answer['expires_at']}",),
         questions=(question,),
     )
 
@@ -261,7 +271,11 @@ async def expire(book: Book, server: Connection) -> Page:
                 kept=[context["id"] for context in there] == others,
             ),
         ),
-        facts=(f"a new process on the same file, ready after {server.ready_ms:.0f} ms",),
+        facts=(
+            f"nobody waited: a new process on the same file, ready after {server.ready_ms:.0f} ms, "
+            f"was started with LINEAL_CLOCK_OFFSET_S={LATER.total_seconds():.0f}, which moves its "
+            f"clock on by {LATER.total_seconds() / 60:.0f} minutes",
+        ),
         questions=(question,),
     )
 
@@ -328,7 +342,7 @@ FIRST_PROCESS = (
 )
 
 AN_HOUR_LATER = (
-    Chapter("expire", "The server ends; another one starts, an hour and a bit later", expire),
+    Chapter("expire", "The server ends; another starts, its clock moved on an hour", expire),
     Chapter("trace_lineage", "Where does that rule come from?", draw),
     Chapter("forget_context", "A source is taken back, and all that was built on it", forget),
 )
@@ -352,12 +366,29 @@ async def _said(book: Book, server: Connection, number: int) -> dict[str, Any]:
 
 async def _asked(book: Book, server: Connection, query: str) -> Question:
     answer = await server.call("search_context", **book.whose, query=query, limit=3)
-    return Question(query=query, hits=tuple(Hit.model_validate(hit) for hit in answer["hits"]))
+    hits = tuple(_read(Hit, hit, "search_context") for hit in answer["hits"])
+    return Question(query=query, hits=hits)
 
 
 async def _traced(server: Connection, context_id: str, direction: str) -> Trace:
     answer = await server.call("trace_lineage", context_id=context_id, direction=direction)
-    return Trace.model_validate(answer)
+    return _read(Trace, answer, "trace_lineage")
+
+
+def _read(kind: type[Answer], answer: dict[str, Any], tool: str) -> Answer:
+    """The parts of an answer that we know; of a large one, `cut` says besides what is missing.
+
+    Raises LinealError when they aren't what they were.
+    """
+    known = {name: value for name, value in answer.items() if name in kind.model_fields}
+    try:
+        return kind.model_validate(known)
+    except ValidationError as failure:
+        first = failure.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise LinealError(
+            ErrorCode.INTERNAL, f"{tool} answers otherwise than it should: {where}: {first['msg']}"
+        ) from failure
 
 
 async def _refused(server: Connection, tool: str, **arguments: Any) -> ErrorCode | None:

@@ -51,16 +51,24 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    command: str, args: Sequence[str], env: Mapping[str, str], log: Path, name: str
+    command: str,
+    args: Sequence[str],
+    env: Mapping[str, str],
+    log: Path,
+    name: str,
+    *,
+    cwd: Path | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> AsyncIterator[Connection]:
     """Start the server, connect as the client `name`, and end it at the end.
 
     env: all it gets besides what any client hands on (PATH, HOME and the like). log: takes its
-    stderr; it starts in the log's directory, so that nothing is imported from the caller's.
+    stderr; unless `cwd` says otherwise it starts in the log's directory, so that nothing is
+    imported from the caller's. timeout_s: for one answer.
     Raises LinealError `unavailable` when it can't be started or doesn't list its tools.
     """
     server = StdioServerParameters(
-        command=command, args=list(args), env=dict(env), cwd=str(log.parent)
+        command=command, args=list(args), env=dict(env), cwd=str(cwd or log.parent)
     )
     began = anyio.current_time()
     failed: LinealError | None = None
@@ -68,16 +76,16 @@ async def connected(
         client = Client(
             stdio_client(server, errlog=errlog),
             client_info=Implementation(name=name, version=__version__),
-            read_timeout_seconds=TIMEOUT_S,
+            read_timeout_seconds=timeout_s,
         )
         try:
             await client.__aenter__()
-        except (MCPError, OSError, TimeoutError, ExceptionGroup) as failure:
+        except (MCPError, OSError, TimeoutError, ValueError, ExceptionGroup) as failure:
             raise _silence(failure, log) from failure
         try:
-            listed = await client.list_tools()
+            tools = await _listed(client, log)
             ready_ms = (anyio.current_time() - began) * 1000
-            yield Connection(client, [tool.name for tool in listed.tools], ready_ms, log)
+            yield Connection(client, tools, ready_ms, log)
         except LinealError as failure:
             # Raised outside the client's task group, which would wrap it.
             failed = failure
@@ -87,14 +95,31 @@ async def connected(
         raise failed
 
 
+async def _listed(client: Client, log: Path) -> tuple[str, ...]:
+    try:
+        listed = await client.list_tools()
+    except (MCPError, TimeoutError, anyio.ClosedResourceError) as failure:
+        raise _silence(failure, log) from failure
+    return tuple(tool.name for tool in listed.tools)
+
+
 def _silence(failure: Exception, log: Path) -> LinealError:
+    cause = _first(failure)
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     said = "\n".join(lines[-LOG_LINES_SHOWN:])
+    why = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
     return LinealError.unavailable(
-        f"The server process doesn't answer ({type(failure).__name__}). "
+        f"The server process doesn't answer ({why}). "
         + (f"It said: {said}" if said else "It said nothing on stderr."),
         retryable=False,
     )
+
+
+def _first(failure: Exception) -> Exception:
+    """What failed, out of the groups that task groups make of it."""
+    while isinstance(failure, ExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure
 
 
 def _refusal(tool: str, result: CallToolResult) -> LinealError:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
 __all__ = [
     "CONCLUSIONS",
+    "LATER",
     "NOTE",
     "NOTE_QUESTION",
     "QUESTIONS",
@@ -76,3 +78,6 @@ NOTE = (
     "don't trust its error rate."
 )
 NOTE_QUESTION = "Can I trust the staging dashboard in Grafana?"
+
+LATER = timedelta(seconds=3_700)
+"""A little more than a scratchpad lives; under the day beyond which no clock is believed."""

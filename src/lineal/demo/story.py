@@ -12,13 +12,11 @@ from lineal.clock import SystemClock
 from lineal.demo.chapters import AN_HOUR_LATER, CLIENT, FIRST_PROCESS, Book, Chapter, Page
 from lineal.demo.client import connected
 from lineal.demo.conversation import Conversation
+from lineal.demo.script import LATER
 from lineal.demo.steps import Check, Narrator, Step, Tale
 from lineal.errors import LinealError
 
 __all__ = ["tell"]
-
-LATER = timedelta(seconds=3_700)
-"""A little more than a scratchpad lives; under the day beyond which no clock is believed."""
 
 
 async def tell(home: Path, command: str, args: Sequence[str], narrator: Narrator) -> Tale:
@@ -42,7 +40,9 @@ async def tell(home: Path, command: str, args: Sequence[str], narrator: Narrator
                     try:
                         page = await chapter.happens(book, server)
                     except LinealError as failure:
-                        page = _unanswered(failure)
+                        page = _unanswered(failure.message)
+                    except KeyError as missing:
+                        page = _unanswered(f"an answer lacks {missing}")
                     ended = anyio.current_time()
                     steps.append(_step(chapter, page, clock, ended - began))
                     began = ended
@@ -50,7 +50,7 @@ async def tell(home: Path, command: str, args: Sequence[str], narrator: Narrator
                     if not page.answered:
                         return Tale(home=str(home), steps=tuple(steps))
         except LinealError as failure:
-            steps.append(_step(chapters[0], _unanswered(failure), clock, 0.0))
+            steps.append(_step(chapters[0], _unanswered(failure.message), clock, 0.0))
             narrator.told(steps[-1])
             break
     return Tale(home=str(home), steps=tuple(steps))
@@ -69,6 +69,6 @@ def _step(chapter: Chapter, page: Page, clock: SystemClock, took_s: float) -> St
     )
 
 
-def _unanswered(failure: LinealError) -> Page:
-    check = Check(promise=f"every call is answered ({failure.message})", kept=False)
+def _unanswered(why: str) -> Page:
+    check = Check(promise=f"every call is answered ({why})", kept=False)
     return Page(checks=(check,), answered=False)

@@ -8,27 +8,18 @@ import re
 import secrets
 import stat
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, NoReturn
 
 from lineal.errors import LinealError
 
-__all__ = ["ENTRY", "ConfigFile", "State"]
+__all__ = ["ENTRY", "ConfigFile"]
 
 ENTRY = "lineal"
 """The name of our server in every client."""
 
 _INDENT = re.compile(r"\A\s*\{\s*?\n([ \t]+)")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class State(StrEnum):
-    """How the file stands to the entry we would write."""
-
-    ABSENT = "absent"
-    SAME = "same"
-    DIFFERENT = "different"
 
 
 class ConfigFile:
@@ -45,19 +36,16 @@ class ConfigFile:
         self._root = root
         self._mode = mode
 
-    def entry(self) -> dict[str, Any] | None:
-        """Our entry as it stands, or None."""
-        found = self._servers(self._document()).get(ENTRY)
+    def entry(self, *within: str) -> dict[str, Any] | None:
+        """Our entry as it stands, or None; within: objects in each other that hold the servers."""
+        document = self._document()
+        for name in within:
+            inner = document.get(name)
+            document = inner if isinstance(inner, dict) else {}
+        found = self._servers(document).get(ENTRY)
         if found is not None and not isinstance(found, dict):
             raise self._unfit(f"holds '{self.key}.{ENTRY}', which is not an object")
         return found
-
-    def state(self, wanted: Mapping[str, Any]) -> State:
-        """Whether `wanted` is there already."""
-        found = self.entry()
-        if found is None:
-            return State.ABSENT
-        return State.SAME if found == wanted else State.DIFFERENT
 
     def put(self, wanted: Mapping[str, Any]) -> None:
         """Make `wanted` our entry; everything else keeps its place and value."""
@@ -66,13 +54,21 @@ class ConfigFile:
         self._write({**document, self.key: servers})
 
     def remove(self) -> bool:
-        """Take out our entry and nothing else; False if there was none."""
+        """Take out our entry and nothing else; False if there was none.
+
+        A file that held nothing besides goes with it; one that is linked to is only emptied.
+        """
         document = self._document()
         servers = self._servers(document)
         if ENTRY not in servers:
             return False
         kept = {name: value for name, value in servers.items() if name != ENTRY}
-        self._write({**document, self.key: kept})
+        if kept or document.keys() != {self.key}:
+            self._write({**document, self.key: kept})
+        elif self._target() == self.path.parent.resolve() / self.path.name:
+            self._delete()
+        else:
+            self._write({})
         return True
 
     def _document(self) -> dict[str, Any]:
@@ -118,6 +114,12 @@ class ConfigFile:
             self._replace(target, text.encode())
         except OSError as failure:
             raise self._unfit(f"can't be written ({failure})") from failure
+
+    def _delete(self) -> None:
+        try:
+            self.path.unlink()
+        except OSError as failure:
+            raise self._unfit(f"can't be removed ({failure})") from failure
 
     def _replace(self, target: Path, content: bytes) -> None:
         new = target.with_name(f".{target.name}.{secrets.token_hex(8)}")

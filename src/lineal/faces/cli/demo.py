@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import anyio
 import click
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -20,6 +20,7 @@ from lineal.faces.cli.base import Command, json_option
 from lineal.faces.cli.launch import server_launch
 from lineal.faces.cli.output import print_json, progress, show, text
 from lineal.faces.cli.search import hits_table
+from lineal.faces.cli.signals import TidyEnd
 from lineal.faces.cli.tree import trace_trees
 from lineal.ports.store import Progress
 
@@ -40,13 +41,8 @@ def demo(keep: bool, as_json: bool) -> None:
     if not as_json:
         show(Text("A real server process, a temporary store, nothing of yours. One moment…"))
     launch = server_launch()
-    home = Path(tempfile.mkdtemp(prefix="lineal-demo-"))
-    try:
-        with Storyteller(quiet=as_json) as narrator:
-            tale = anyio.run(tell, home, launch.command, launch.args, narrator)
-    finally:
-        if not keep:
-            shutil.rmtree(home, ignore_errors=True)
+    with TidyEnd() as end, _home(keep) as home, Storyteller(quiet=as_json) as narrator:
+        tale = end.run(tell, home, launch.command, launch.args, narrator)
     if as_json:
         outcome = {"ok": not tale.broken, "broken": list(tale.broken), "kept": keep}
         print_json({**outcome, **tale.model_dump(mode="json")})
@@ -54,6 +50,17 @@ def demo(keep: bool, as_json: bool) -> None:
         _end(tale, keep)
     if tale.broken:
         sys.exit(1)
+
+
+@contextmanager
+def _home(keep: bool) -> Iterator[Path]:
+    """An empty directory, and with `keep` one that stays."""
+    home = Path(tempfile.mkdtemp(prefix="lineal-demo-"))
+    try:
+        yield home
+    finally:
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 class Storyteller(ExitStack):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import anyio
 import click
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from lineal.faces.cli.base import Command, read_settings, store_options, variable
+from lineal.faces.cli.doctor_entries import entry_findings
 from lineal.faces.cli.findings import (
     Finding,
-    client_findings,
     engine_finding,
     path_findings,
     round_trip,
@@ -24,21 +24,31 @@ from lineal.faces.cli.findings import (
     version_findings,
 )
 from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.signals import TidyEnd
 from lineal.settings import Settings
 
 __all__ = ["doctor"]
 
 
 @click.command(cls=Command)
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Start what this directory's files name, even if it isn't plainly lineal.",
+)
 @store_options
-def doctor(home: Path | None, backend: str | None, as_json: bool) -> None:
+def doctor(trust: bool, home: Path | None, backend: str | None, as_json: bool) -> None:
     """Check versions, paths, settings, the store, the clients, and a real server process.
 
-    Exit 1 when something is wrong. Your memory is opened and counted, never changed; the round
+    Each client's entry is started as the client would and asked one question. Exit 1 when
+    something is wrong. Your memory is opened and counted, never changed and never made; the round
     trip has a temporary store of its own.
     """
     settings = read_settings(home, backend)
-    findings = anyio.run(_examine, settings)
+    # What a broken server sends is told in its finding, not by the client's library besides.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    with TidyEnd() as end:
+        findings = end.run(_examine, settings, trust)
     wrong = [finding for finding in findings if finding.ok is False]
     values = setting_values(settings)
     if as_json:
@@ -56,13 +66,13 @@ def doctor(home: Path | None, backend: str | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-async def _examine(settings: Settings) -> list[Finding]:
+async def _examine(settings: Settings, trust: bool) -> list[Finding]:
     return [
         *version_findings(),
         await engine_finding(),
         *path_findings(settings),
         await store_finding(settings),
-        *client_findings(),
+        *[finding async for finding in entry_findings(trust)],
         await round_trip(),
     ]
 
@@ -108,4 +118,4 @@ def _settings_table(settings: Settings, values: dict[str, object]) -> Table:
 def _verdict(wrong: Sequence[Finding]) -> Text:
     if not wrong:
         return Text("Everything is as it should be.", style="bold green")
-    return Text(f"{len(wrong)} to mend: {', '.join(f.name for f in wrong)}.", style="bold red")
+    return Text(f"{len(wrong)} to mend: {'; '.join(f.name for f in wrong)}.", style="bold red")

@@ -5,41 +5,40 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import re
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import anyio
-from pydantic import SecretStr
 from rich.filesize import decimal
 
-from lineal.app import local_call, open_service, store_path
-from lineal.errors import LinealError
-from lineal.faces.cli.clients import CLIENTS, Scope
-from lineal.faces.cli.config_file import ENTRY
+from lineal.app import backend_of, local_call, open_service, store_path
+from lineal.errors import LinealError, Unsupported
+from lineal.faces.cli.base import no_memory_yet
+from lineal.faces.cli.discreet import hidden_secrets
 from lineal.faces.cli.launch import server_launch
+from lineal.faces.cli.output import counted
 from lineal.models.base import Model
 from lineal.settings import Settings
 
 __all__ = [
     "Finding",
-    "client_findings",
     "engine_finding",
     "path_findings",
     "round_trip",
     "setting_values",
+    "settings_alone",
     "store_finding",
     "version_findings",
 ]
 
-HIDDEN = "***"
 PYTHON_MIN = (3, 11)
+NO_PREFIX = "NOT_LINEAL_"
+"""Of variables that nobody sets."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_VALUE = re.compile(r"=[^&]*")
 
 
 class Finding(Model):
@@ -69,8 +68,12 @@ def version_findings() -> Iterator[Finding]:
 
 async def engine_finding() -> Finding:
     """The SQLite library, by opening a new store with it; an unsafe one refuses."""
-    with tempfile.TemporaryDirectory(prefix="lineal-doctor-") as home:
-        settings = Settings(home=Path(home), backend=SecretStr(""))
+    # Whole or not at all: a store that is still being opened would outlive its directory.
+    with (
+        anyio.CancelScope(shield=True),
+        tempfile.TemporaryDirectory(prefix="lineal-doctor-") as home,
+    ):
+        settings = settings_alone({"home": Path(home)})
         try:
             async with open_service(settings) as service:
                 stats = await service.stats(local_call(settings, "stats"))
@@ -82,7 +85,7 @@ async def engine_finding() -> Finding:
 def path_findings(settings: Settings) -> Iterator[Finding]:
     """The data directory and the file: there, ours alone, writable."""
     yield _private("data directory", settings.home, os.W_OK | os.X_OK)
-    if _is_file_store(settings):
+    if settings.backend.get_secret_value().split(":", 1)[0] in ("", "sqlite"):
         yield _private("store", store_path(settings), os.W_OK)
 
 
@@ -93,53 +96,35 @@ def setting_values(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def hidden_secrets(url: str) -> str:
-    """The URL without whoever logs in and without any value of its query."""
-    scheme, mark, rest = url.partition("://")
-    place, asked, query = rest.partition("?")
-    if not mark:
-        return HIDDEN if "@" in url else url
-    if not place.startswith("/"):
-        login, at, host = place.rpartition("@")
-        place = f"{HIDDEN if login else ''}{at}{host}"
-    return f"{scheme}{mark}{place}{asked}{_VALUE.sub(f'={HIDDEN}', query)}"
+def settings_alone(given: Mapping[str, Any]) -> Settings:
+    """Settings of another process: what is given, and nothing of this one's environment."""
+    return Settings(_env_prefix=NO_PREFIX, **given)
 
 
 async def store_finding(settings: Settings) -> Finding:
     """The configured memory, opened and counted; one that isn't there yet isn't made."""
     finding = Finding(
-        area="store", name="health", ok=True, value="not made yet; the first use does"
+        area="store", name="health", ok=None, value="not made yet; the first use does"
     )
-    if _is_file_store(settings) and not store_path(settings).exists():
-        return finding.model_copy(update={"ok": None})
     try:
+        if no_memory_yet(settings):
+            backend_of(settings)  # what is wrong with it would be wrong with the first use
+            return finding
         async with open_service(settings) as service:
-            stats = await service.stats(local_call(settings, "stats"))
+            try:
+                stats = await service.stats(local_call(settings, "stats"))
+            except Unsupported as refused:
+                what = refused.details["capability"]
+                value = f"opened; the backend '{service.backend_name}' offers no {what}"
+                return finding.model_copy(update={"value": value})
     except LinealError as failure:
         return finding.model_copy(update={"ok": False, "value": failure.message})
     value = (
-        f"{stats.contexts} memories, {stats.users} user rows, schema {stats.schema_version}, "
+        f"{counted(stats.contexts, 'memory', 'memories')}, "
+        f"{counted(stats.users, 'user row', 'user rows')}, schema {stats.schema_version}, "
         f"{decimal(stats.size_bytes)} + {decimal(stats.wal_bytes)} log"
     )
-    return finding.model_copy(update={"value": value})
-
-
-def client_findings() -> Iterator[Finding]:
-    """Where each client would look for us, and whether the command it has can be run."""
-    for client in CLIENTS.values():
-        for scope in Scope:
-            file = client.file(scope)
-            if file is None:
-                continue
-            finding = Finding(
-                area="clients", name=f"{client.title}, {scope.value}", ok=None, value="no entry"
-            )
-            try:
-                entry = file.entry()
-            except LinealError as failure:
-                yield finding.model_copy(update={"ok": False, "value": failure.message})
-                continue
-            yield finding if entry is None else _entry_finding(finding, entry, client.name)
+    return finding.model_copy(update={"ok": True, "value": value})
 
 
 async def round_trip() -> Finding:
@@ -180,7 +165,7 @@ async def round_trip() -> Finding:
 
 
 def _private(name: str, path: Path, access: int) -> Finding:
-    """A path that should be this person's only. It is looked at, never opened (CHECK 11)."""
+    """A path that should be this person's only. It is looked at, never opened."""
     finding = Finding(area="paths", name=name, ok=True, value=str(path))
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -198,20 +183,3 @@ def _private(name: str, path: Path, access: int) -> Finding:
             update={"ok": False, "value": f"{path} (mode {mode:o})", "advice": advice}
         )
     return finding.model_copy(update={"value": f"{path} (mode {mode:o})"})
-
-
-def _entry_finding(finding: Finding, entry: dict[str, Any], client: str) -> Finding:
-    command = entry.get("command")
-    told = " ".join(map(str, (command, *(entry.get("args") or ()))))
-    there = isinstance(command, str) and (
-        not Path(command).is_absolute() or os.access(command, os.X_OK)
-    )
-    advice = f"Its '{ENTRY}' can't be started. Run: lineal init {client} --force"
-    return finding.model_copy(
-        update={"ok": there, "value": told, "advice": None if there else advice}
-    )
-
-
-def _is_file_store(settings: Settings) -> bool:
-    url = settings.backend.get_secret_value()
-    return not url or url.split(":", 1)[0] == "sqlite"

@@ -22,7 +22,7 @@ __all__ = ["forget"]
 @click.argument("context_id", metavar="ID")
 @click.option("--cascade", is_flag=True, help="Also everything declared as derived from it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--yes", is_flag=True, help="Don't ask; needed where nobody can be asked.")
 @store_options
 def forget(
     context_id: str,
@@ -34,8 +34,11 @@ def forget(
     as_json: bool,
 ) -> None:
     """Take out the memory ID for good: content, history, index. A mark without content stays."""
+    asked = not dry_run and not yes
+    if asked and not (sys.stdin and sys.stdin.isatty()):
+        raise click.UsageError("Nobody can be asked here; it needs --yes, or --dry-run to look.")
     settings = read_settings(home, backend)
-    if not dry_run and not yes and sys.stdin.isatty():
+    if asked:
         plan = _forget(settings, context_id, cascade, dry_run=True)
         what = "this memory" if plan.count == 1 else f"these {plan.count} memories"
         for gone in plan.forgotten:

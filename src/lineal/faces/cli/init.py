@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,12 @@ from lineal.errors import LinealError
 from lineal.faces.cli.base import Command, json_option, read_settings
 from lineal.faces.cli.clients import CLIENTS, Client, Scope, cursor_link
 from lineal.faces.cli.config_file import ENTRY
+from lineal.faces.cli.discreet import shown_entry
 from lineal.faces.cli.installing import Place, place_of
 from lineal.faces.cli.launch import server_launch
 from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.owner import DOMAIN, domain_of, user_of
+from lineal.faces.cli.visible import visible
 from lineal.models.base import Model
 from lineal.policy.limits import check_id
 
@@ -24,7 +26,8 @@ __all__ = ["init"]
 
 
 class Outcome(Model):
-    """What was done, for people and machines. before: the entry that was there, if another."""
+    """What was done, for people and machines. before: the entry that was there, if another,
+    without secrets."""
 
     client: str
     scope: Scope
@@ -45,8 +48,11 @@ class Outcome(Model):
     show_default=True,
     help="For this directory, or for all of yours.",
 )
-@click.option("--user", help="user_id of calls that name none. [default: your login name]")
-@click.option("--domain", default="coding", show_default=True, help="Likewise the domain.")
+@click.option(
+    "--user",
+    help="user_id of calls that name none.  [default: LINEAL_USER, else your login name]",
+)
+@click.option("--domain", help=f"Likewise the domain.  [default: LINEAL_DOMAIN, else {DOMAIN}]")
 @click.option(
     "--home",
     type=click.Path(path_type=Path, file_okay=False),
@@ -60,7 +66,7 @@ def init(
     client_name: str,
     scope: str,
     user: str | None,
-    domain: str,
+    domain: str | None,
     home: Path | None,
     print_only: bool,
     remove: bool,
@@ -86,27 +92,18 @@ def init(
         _tell(client, outcome)
 
 
-def _environment(user: str | None, domain: str, home: Path | None) -> dict[str, str]:
+def _environment(user: str | None, domain: str | None, home: Path | None) -> dict[str, str]:
     """What the server is told: a client started from a desktop has none of this shell's."""
-    name = user or _login_name()
-    for field, value in (("user", name), ("domain", domain)):
+    settings = read_settings(home)
+    whose = {"user": user_of(user, settings), "domain": domain_of(domain, settings)}
+    for field, value in whose.items():
         if not value or len(value) > 256:
             raise LinealError.invalid(field, f"--{field} must have 1 to 256 characters.")
         check_id(field, value)
-    env = {"LINEAL_USER": name, "LINEAL_DOMAIN": domain}
-    settings = read_settings(home)
+    env = {f"LINEAL_{field.upper()}": value for field, value in whose.items()}
     if "home" in settings.model_fields_set:
         env["LINEAL_HOME"] = str(settings.home.expanduser().absolute())
     return env
-
-
-def _login_name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, ImportError, OSError):
-        raise LinealError.invalid(
-            "user", "This account has no login name; say whose memory it is with --user NAME."
-        ) from None
 
 
 def _written(
@@ -124,9 +121,9 @@ def _written(
         return _outcome(client, scope, place, "unchanged", entry)
     if before is not None and not force:
         raise LinealError.conflict(
-            f"{place} has another entry '{ENTRY}' ({_difference(before, entry)}). "
-            "Replace it with --force, or look at both with --print.",
-            before=before,
+            f"{place} has another entry '{ENTRY}'. Nothing was written; --force replaces it.\n"
+            f"  there: {_on_a_line(before)}\n  wanted: {_on_a_line(entry)}",
+            before=shown_entry(before),
             wanted=entry,
         )
     place.put(entry)
@@ -158,32 +155,24 @@ def _outcome(
         action=action,
         place=str(place),
         entry=entry,
-        before=before,
+        before=None if before is None else shown_entry(before),
         link=cursor_link(entry) if client.name == "cursor" else None,
         notes=tuple(notes),
     )
 
 
-def _difference(before: dict[str, Any], wanted: dict[str, Any]) -> str:
-    """What would change, by key; values of `env` stay unsaid, others may keep keys there."""
-    told = []
-    for key in dict.fromkeys((*before, *wanted)):
-        old, new = before.get(key), wanted.get(key)
-        if old == new:
-            continue
-        if key == "env" and isinstance(old, dict) and isinstance(new, dict):
-            names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-            told.append(f"env: {', '.join(names)}")
-        else:
-            told.append(f"{key}: {json.dumps(old)} → {json.dumps(new)}")
-    return "; ".join(told)
+def _on_a_line(entry: dict[str, Any]) -> str:
+    """As JSON; variables that aren't ours by name only, for their values may be keys."""
+    return json.dumps(shown_entry(entry), ensure_ascii=False)
 
 
 def _tell(client: Client, outcome: Outcome) -> None:
     if outcome.action == "printed":
-        click.echo(json.dumps({client.key: {ENTRY: outcome.entry}}, indent=2))
-        if outcome.link:
-            click.echo(f"Or open this link: {outcome.link}", err=True)
+        # The entry alone on stdout, to be put where it belongs; about it on stderr.
+        show(Text(_snippet(client, outcome.entry)))
+        click.echo(f"This goes into {visible(outcome.place)}; nothing was written.", err=True)
+        for line in _links_and_notes(outcome):
+            click.echo(visible(line), err=True)
         return
     said = {
         "added": f"{client.title} has lineal now: {outcome.place}",
@@ -193,8 +182,18 @@ def _tell(client: Client, outcome: Outcome) -> None:
         "absent": f"There was no entry '{ENTRY}' in {outcome.place}",
     }
     show(text(said[outcome.action]))
+    if outcome.entry:
+        show(text(_snippet(client, shown_entry(outcome.entry)), style="dim"))
     if outcome.action in ("added", "replaced"):
         show(Text(f"Start {client.title} anew, or reconnect its MCP servers."))
-    if outcome.link:
-        show(text(f"The same by a link: {outcome.link}"))
-    show(*(text(note, style="dim") for note in outcome.notes))
+    show(*(text(line, style="dim") for line in _links_and_notes(outcome)))
+
+
+def _snippet(client: Client, entry: dict[str, Any]) -> str:
+    """The entry as it stands in the client's file."""
+    return json.dumps({client.key: {ENTRY: entry}}, indent=2)
+
+
+def _links_and_notes(outcome: Outcome) -> list[str]:
+    links = [f"The same by a link: {outcome.link}"] if outcome.link else []
+    return [*links, *outcome.notes]

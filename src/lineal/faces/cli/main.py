@@ -8,11 +8,12 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
 
 import click
 
 from lineal import __version__
-from lineal.faces.cli.usage import for_machines, usage_errors
 
 __all__ = ["cli", "main"]
 
@@ -49,6 +50,22 @@ class Commands(click.Group):
             raise TypeError(f"{module.__name__}.{cmd_name} is not a command")
         return command
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        with _usage_errors(args):
+            return super().make_context(info_name, args, parent, **extra)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        with _usage_errors(args):
+            return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -67,11 +84,42 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0: done, 1: it failed, 2: it was called wrongly."""
-    for stream in (sys.stdout, sys.stderr):
-        # A pipe on Windows may have no sign for what a memory holds; show its number then.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        if sys.stderr is None:
+            sys.stderr = nowhere
+        if sys.stdout is None:
+            # A store opened now would get its number, and be written to as if it were it.
+            return _failed("Standard output is closed, so there is nowhere to answer.")
+        for stream in (sys.stdout, sys.stderr):
+            # A pipe on Windows may have no sign for what a memory holds; show its number then.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            cli.main(arguments, prog_name="lineal")
+        except SystemExit as end:
+            return end.code if isinstance(end.code, int) else 1
+        except OSError as failure:
+            return _failed(f"The answer can't be written: {failure.strerror or failure}.")
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                _let_go(stream, nowhere)
+
+
+def _usage_errors(arguments: Sequence[str]) -> AbstractContextManager[None]:
+    from lineal.faces.cli.usage import for_machines, usage_errors
+
+    return usage_errors(as_json=for_machines(arguments))
+
+
+def _failed(why: str) -> int:
+    with contextlib.suppress(OSError):
+        click.echo(f"error: {why}", err=True)
+    return 1
+
+
+def _let_go(stream: TextIO, nowhere: TextIO) -> None:
+    """What couldn't be written isn't tried again when Python ends, which would say so at length."""
     try:
-        cli.main(arguments, prog_name="lineal")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        stream.flush()
+    except OSError:
+        os.dup2(nowhere.fileno(), stream.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-__all__ = ["ago", "date", "ending", "minute", "span"]
+__all__ = ["ago", "date", "day", "ending", "minute", "span"]
 
 _UNITS = (("y", 31_557_600), ("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -29,6 +29,11 @@ def span(length: timedelta) -> str:
 def ago(at: datetime, now: datetime) -> str:
     """`3 d ago`, or `in 3 d` for what is said of a time to come."""
     return f"{span(now - at)} ago" if at <= now else f"in {span(at - now)}"
+
+
+def day(at: datetime, now: datetime) -> str:
+    """`today`, or `2026-03-02, 264 d ago`."""
+    return "today" if date(at) == date(now) else f"{date(at)}, {ago(at, now)}"
 
 
 def ending(expires_at: datetime | None, now: datetime) -> str:

@@ -12,8 +12,9 @@ from rich.text import Text
 from lineal.app import local_call
 from lineal.clock import SystemClock
 from lineal.faces.cli.base import Command, read_settings, store_options, with_service
-from lineal.faces.cli.moments import ago, date, ending
-from lineal.faces.cli.output import print_json, show
+from lineal.faces.cli.moments import date, day, ending
+from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.owner import user_of
 from lineal.faces.cli.visible import visible_line
 from lineal.models.context import MemoryType
 from lineal.models.parse import parse
@@ -27,13 +28,17 @@ SHOWN_CHARS = 400
 
 @click.command(cls=Command)
 @click.argument("query", nargs=-1)
-@click.option("--user", help="Whose memories; else LINEAL_USER.")
-@click.option("--domain", help="Only this domain.")
+@click.option("--user", help="Whose memories.  [default: LINEAL_USER, else your login name]")
+@click.option("--domain", help="Only this domain.  [default: all of them]")
 @click.option(
-    "--type", "memory_types", multiple=True, type=click.Choice([kind.value for kind in MemoryType])
+    "--type",
+    "memory_types",
+    multiple=True,
+    type=click.Choice([kind.value for kind in MemoryType]),
+    help="Only this type; may be repeated.",
 )
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
-@click.option("--limit", type=int, default=10, show_default=True)
+@click.option("--limit", type=int, default=10, show_default=True, help="Most memories.")
 @store_options
 def search(
     query: tuple[str, ...],
@@ -48,11 +53,12 @@ def search(
 ) -> None:
     """Find memories by the words of QUERY, best first; without words, the newest."""
     settings = read_settings(home, backend)
+    whose = user_of(user, settings)
     request = parse(
         SearchContext,
         {
             "query": " ".join(query),
-            "user_id": user,
+            "user_id": whose,
             "domain": domain,
             "memory_types": memory_types,
             "tags": tags,
@@ -65,7 +71,7 @@ def search(
     if as_json:
         print_json(answer.model_dump(mode="json"))
     else:
-        _print(answer, SystemClock(settings.clock_offset_s).now())
+        _print(answer, whose, SystemClock(settings.clock_offset_s).now())
 
 
 def hits_table(hits: tuple[Hit, ...], now: datetime) -> Table:
@@ -91,15 +97,26 @@ def _memory(hit: Hit) -> Text:
 
 
 def _about(hit: Hit, now: datetime) -> Text:
-    when = f"{date(hit.occurred_at)}, {ago(hit.occurred_at, now)}"
-    known = [hit.memory_type.value, when, ending(hit.expires_at, now), hit.source, *hit.tags]
+    said = date(hit.occurred_at)
+    known = [
+        hit.memory_type.value,
+        f"said {said}" if said != date(hit.created_at) else None,
+        f"stored {day(hit.created_at, now)}, {ending(hit.expires_at, now)}",
+        hit.source,
+        *hit.tags,
+    ]
     about = Text(" · ".join(visible_line(fact) for fact in known if fact) + " · ", style="dim")
     return about.append(visible_line(hit.context_id), style="dim cyan")
 
 
-def _print(answer: SearchAnswer, now: datetime) -> None:
+def _print(answer: SearchAnswer, whose: str, now: datetime) -> None:
     if not answer.hits:
-        show(Text("Nothing found. Other words may help; `lineal stats` counts what is there."))
+        show(
+            text(
+                f"Nothing found in what is remembered for {whose}. Other words may help, --user "
+                "looks for another's, and `lineal stats` counts what is there."
+            )
+        )
         return
     show(hits_table(answer.hits, now))
     if answer.more:

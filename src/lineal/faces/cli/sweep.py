@@ -9,7 +9,9 @@ import click
 from rich.text import Text
 
 from lineal.faces.cli.base import Command, read_settings, store_options, with_service
-from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.output import counted, print_json, show
+from lineal.faces.cli.visible import visible
+from lineal.models.changes import SweepReport
 
 __all__ = ["sweep"]
 
@@ -27,18 +29,21 @@ def sweep(accept_clock: bool, home: Path | None, backend: str | None, as_json: b
     if as_json:
         print_json(report.model_dump(mode="json"))
     elif report.refused is None:
-        show(
-            Text(
-                f"Swept {report.contexts} memories, {report.users} user rows and "
-                f"{report.receipts} receipts."
-            )
-        )
+        show(Text(_swept(report)))
+    else:
+        click.echo(f"error: Nothing was swept. {visible(_with_way_out(report.refused))}", err=True)
     if report.refused is not None:
-        if not as_json:
-            show(
-                text(
-                    f"Nothing was swept: {report.refused} If the clock is right, "
-                    "run `lineal sweep --accept-clock`."
-                )
-            )
         sys.exit(1)
+
+
+def _swept(report: SweepReport) -> str:
+    contexts = counted(report.contexts, "memory", "memories")
+    users = counted(report.users, "user row", "user rows")
+    return f"Swept {contexts}, {users} and {counted(report.receipts, 'receipt', 'receipts')}."
+
+
+def _with_way_out(refused: str) -> str:
+    """A store may say itself how it is confirmed that the clock is right."""
+    if "--accept-clock" in refused:
+        return refused
+    return f"{refused} If the clock is right, run `lineal sweep --accept-clock`."

@@ -10,7 +10,7 @@ from rich.text import Text
 from lineal.app import local_call
 from lineal.clock import SystemClock
 from lineal.faces.cli.base import Command, read_settings, store_options, with_service
-from lineal.faces.cli.output import print_json, show
+from lineal.faces.cli.output import counted, print_json, show
 from lineal.faces.cli.tree import trace_trees
 from lineal.models.lineage import TraceLineage
 from lineal.models.parse import parse
@@ -33,7 +33,10 @@ def trace(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Draw where the memory ID came from, or what came of it."""
+    """Draw where the memory ID came from, or what came of it.
+
+    Each relation says how it is known: observed by the server, or declared by who wrote it.
+    """
     settings = read_settings(home, backend)
     request = parse(
         TraceLineage, {"context_id": context_id, "direction": direction, "depth": depth}
@@ -45,4 +48,5 @@ def trace(
         return
     show(*trace_trees(answer, SystemClock(settings.clock_offset_s).now()))
     if answer.truncated:
-        show(Text(f"{answer.truncated} more memories were left out; a smaller --depth shows less."))
+        left_out = counted(answer.truncated, "memory was", "memories were")
+        show(Text(f"{left_out} left out; trace one of these ids, or with a smaller --depth."))
