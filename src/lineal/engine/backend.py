@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lineal.engine import ingest
+from lineal.engine.forgetting import forget
 from lineal.engine.ingest import Reading
 from lineal.engine.recall import search
 from lineal.engine.receipts import once
@@ -207,7 +208,7 @@ class EmbeddedBackend:
             scope,
             request,
             ForgetAnswer,
-            lambda snapshot: ingest.forget(snapshot, stamp, request),
+            lambda snapshot: forget(snapshot, stamp, request),
         )
         if request.dry_run:
             return decide(await self._store.read(scope, reads)).answer
