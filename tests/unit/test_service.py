@@ -14,7 +14,7 @@ from lineal.errors import Capability, ErrorCode, LinealError
 from lineal.extractors.plain import PlainExtractor
 from lineal.ids import SequentialIds
 from lineal.models.base import Model
-from lineal.models.changes import Call
+from lineal.models.changes import Call, Scope
 from lineal.models.context import (
     AppendAnswer,
     AppendContext,
@@ -743,3 +743,50 @@ async def test_a_memory_type_is_shown_as_its_word(house: House) -> None:
     answer = await house.append(content="x", memory_type="procedural")
     assert answer.memory_type is MemoryType.PROCEDURAL
     assert answer.model_dump(mode="json")["memory_type"] == "procedural"
+
+
+# What was read from a text lives no longer than the text is believed.
+
+
+async def tools_of(house: House) -> Any:
+    row = await house.service.get_user(a_call(), GetUser(user_id="ada", domain="coding"))
+    return row.fields.get("tools")
+
+
+async def test_a_changed_content_is_read_again(house: House) -> None:
+    """N22"""
+    note = await house.append(content="We use ruff and docker for everything that we build here.")
+    await house.append(content="We use mypy too.")
+    assert await tools_of(house) == ["ruff", "docker", "mypy"]
+    await house.update(
+        note.context_id,
+        content="We use docker for everything that we build, and pytest to test it.",
+    )
+    assert set(await tools_of(house)) == {"docker", "mypy", "pytest"}
+
+
+async def test_forgetting_takes_out_what_only_that_text_said(house: House) -> None:
+    """L6: whoever else added to the same list before or after."""
+    await house.upsert(fields={"tools": ["redis"]} | {"editor": "zed"})
+    first = await house.append(content="We use ruff.")
+    await house.append(content="We use mypy.")
+    await house.service.forget_context(a_call(), ForgetContext(context_id=first.context_id))
+    assert await tools_of(house) == ["redis", "mypy"]
+
+
+async def test_forgetting_the_latest_text_keeps_what_others_said(house: House) -> None:
+    """L6"""
+    await house.append(content="We use ruff.")
+    last = await house.append(content="We use ruff and mypy.")
+    await house.service.forget_context(a_call(), ForgetContext(context_id=last.context_id))
+    assert await tools_of(house) == ["ruff"]
+
+
+async def test_forgetting_reaches_a_value_that_was_overwritten_since(house: House) -> None:
+    """L6: it stands in the row's history."""
+    first = await house.append(content="I work with vim.")
+    await house.append(content="I work with emacs.")
+    scope = Scope(tenant="local", user_id="ada", domain="coding")
+    assert '"vim"' in "".join(await house.store.user_history(scope))
+    await house.service.forget_context(a_call(), ForgetContext(context_id=first.context_id))
+    assert '"vim"' not in "".join(await house.store.user_history(scope))

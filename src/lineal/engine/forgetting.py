@@ -8,7 +8,7 @@ from lineal.engine.ingest import missing
 from lineal.models.changes import Changes, Plan, Snapshot, Stamp
 from lineal.models.context import ForgetAnswer, ForgetContext
 from lineal.models.user import UserRow
-from lineal.policy import provenance
+from lineal.policy import merging, provenance
 
 __all__ = ["forget"]
 
@@ -23,24 +23,24 @@ def forget(snapshot: Snapshot, stamp: Stamp, request: ForgetContext) -> Plan[For
     answer = ForgetAnswer(context_id=root, dry_run=request.dry_run, forgotten=gone, count=len(gone))
     if request.dry_run:
         return Plan(Changes(), answer)
-    rows = [_without(row, frozenset(gone), stamp, snapshot.now) for row in snapshot.owners]
-    return Plan(Changes(forget=gone, rewritten=tuple(row for row in rows if row)), answer)
+    rows = tuple(_without(row, frozenset(gone), stamp, snapshot.now) for row in snapshot.owners)
+    return Plan(Changes(forget=gone, rewritten=rows), answer)
 
 
-def _without(row: UserRow, gone: frozenset[str], stamp: Stamp, now: datetime) -> UserRow | None:
-    """The row without what was read from these contexts; None when nothing was.
+def _without(row: UserRow, gone: frozenset[str], stamp: Stamp, now: datetime) -> UserRow:
+    """The row without what only these contexts said, to be written without its past: a value that
+    was overwritten since stands there still.
 
-    Its head goes with a soft value, which it was made of; the next write makes a new one.
+    A head goes when any field did, since it may be made of it; the next write makes a new one.
     """
-    fields = {name: field for name, field in row.fields.items() if field.context_id not in gone}
-    if len(fields) == len(row.fields):
-        return None
+    rest = {name: merging.without(field, gone) for name, field in row.fields.items()}
+    fields = {name: field for name, field in rest.items() if field is not None}
     lineage = provenance.joined(None, provenance.observed(stamp.evidence), row.lineage.created_at)
     return row.model_copy(
         update={
             "revision": row.revision + 1,
             "fields": fields,
-            "heads": {},
+            "heads": row.heads if fields == row.fields else {},
             "updated_at": now,
             "lineage": lineage,
         }

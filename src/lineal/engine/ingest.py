@@ -112,11 +112,9 @@ def merged(
     """The row's fields after what a context's text says; what an earlier text of the same
     context said and this one doesn't is gone."""
     values = _extracted(reading, "append", now, occurred_at)
-    others = {
-        name: field
-        for name, field in row.fields.items()
-        if field.source is not ValueSource.EXTRACTED or field.context_id != reading.context_id
-    }
+    said = frozenset((reading.context_id,))
+    rest = {name: merging.without(field, said) for name, field in row.fields.items()}
+    others = {name: field for name, field in rest.items() if field is not None}
     return merging.appended(reading.schema_, others, values)
 
 

@@ -50,6 +50,8 @@ class FieldValue(Model):
 
     origin: the verb that set it, which decides what a replacing upsert drops.
     span: [start, end) in code points of the context it was read from.
+    said_by: for a list that several added to, the contexts that named each member; "" stands for
+    a client that stated it.
     """
 
     value: Any
@@ -61,6 +63,9 @@ class FieldValue(Model):
     span: tuple[int, int] | None = None
     confidence: float | None = None
     model_version: str | None = None
+    said_by: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, exclude_if=lambda value: not value
+    )
 
 
 class HeadInfo(Model):

@@ -8,7 +8,7 @@ from typing import Any
 from lineal.models.schema import Schema
 from lineal.models.user import FieldValue, ValueSource
 
-__all__ = ["appended", "changed", "soft_text", "upserted"]
+__all__ = ["appended", "changed", "soft_text", "upserted", "without"]
 
 Fields = Mapping[str, FieldValue]
 
@@ -49,7 +49,9 @@ def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldVa
     rule = schema.fields[name].merge if name in schema.fields else "newest"
     if rule == "union":
         members = list(dict.fromkeys([*_members(old.value), *_members(new.value)]))[-MEMBERS_MAX:]
-        return old if members == old.value else new.model_copy(update={"value": members})
+        if members == old.value and set(_members(new.value)) <= old.said_by.keys():
+            return old
+        return new.model_copy(update={"value": members, "said_by": _said_by(members, old, new)})
     if old.source is ValueSource.STATED and new.source is not ValueSource.STATED:
         return old
     if rule == "first":
@@ -57,6 +59,45 @@ def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldVa
     if rule == "max":
         return new if new.value > old.value else old
     return old if new.occurred_at < old.occurred_at else new
+
+
+def _said_by(members: list[Any], *fields: FieldValue) -> dict[str, tuple[str, ...]]:
+    """Who named each member, over these fields; "" for a client's own statement."""
+    return {
+        str(member): tuple(
+            dict.fromkeys(
+                who
+                for field in fields
+                if member in _members(field.value)
+                for who in field.said_by.get(str(member), (field.context_id or "",))
+            )
+        )
+        for member in members
+    }
+
+
+def without(field: FieldValue, gone: frozenset[str]) -> FieldValue | None:
+    """The field without what only these contexts said; None when nothing of it is left."""
+    if not field.said_by:
+        return None if field.context_id in gone else field
+    said_by = {
+        member: tuple(who for who in names if who not in gone)
+        for member, names in field.said_by.items()
+    }
+    members = [member for member in _members(field.value) if said_by.get(str(member))]
+    if said_by == field.said_by:
+        return field
+    if not members:
+        return None
+    read_here = field.context_id not in gone
+    return field.model_copy(
+        update={
+            "value": members,
+            "said_by": {str(member): said_by[str(member)] for member in members},
+            "context_id": field.context_id if read_here else None,
+            "span": field.span if read_here else None,
+        }
+    )
 
 
 def _members(value: Any) -> list[Any]:
