@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "from_ms", "to_ms"]
+__all__ = ["Clock", "ManualClock", "SystemClock", "from_ms", "monotonic_s", "to_ms"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -21,6 +21,11 @@ def to_ms(at: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """The aware UTC time of `ms` milliseconds since 1970. Raises OverflowError past year 9999."""
     return _EPOCH + timedelta(milliseconds=ms)
+
+
+def monotonic_s() -> float:
+    """Seconds that never go back, from an arbitrary start: for measuring idleness, never stored."""
+    return time.monotonic()
 
 
 class Clock(Protocol):

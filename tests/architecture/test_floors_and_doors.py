@@ -28,6 +28,7 @@ FLOORS = {
     "stores": 4,
     "embedders": 4,
     "extractors": 4,
+    "detectors": 4,
     "schemas": 4,
     "engine": 5,
     "service": 6,
@@ -39,7 +40,7 @@ FLOORS = {
 }
 """The plan of the house (docs/architecture.md). `testing` stands beside it."""
 
-ADAPTERS = ("stores", "embedders", "extractors", "schemas")
+ADAPTERS = ("stores", "embedders", "extractors", "detectors", "schemas")
 """Rooms of one floor that know nothing of each other."""
 
 COMPOSITION = ("lineal.app", "lineal.settings")
@@ -64,7 +65,10 @@ DOORS = {
     "platformdirs": ("settings.py",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
-    "httpx": (),
+    "httpx": ("extractors/llm/",),
+    "numpy": ("embedders/",),
+    "onnxruntime": ("embedders/",),
+    "kingfisher_sdk": ("detectors/",),
     "starlette": (),
     "pydantic": ("",),
     "pydantic_core": ("",),

@@ -28,6 +28,10 @@ class HashingEmbedder:
         """texts: (n,) → (n, 256), unit length, or zeros for a text without words."""
         return [self._vector(text) for text in texts]
 
+    async def free_if_idle(self) -> bool:
+        """It holds nothing."""
+        return False
+
     def _vector(self, text: str) -> tuple[float, ...]:
         sums = [0.0] * self.dim
         for feature, weight in _features(text):

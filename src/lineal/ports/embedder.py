@@ -23,3 +23,7 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """texts: (n,) → (n, dim), each of length 1, or all zeros for a text without words."""
         ...
+
+    async def free_if_idle(self) -> bool:
+        """Let go of memory that nobody has used for a while; whether anything was let go."""
+        ...
