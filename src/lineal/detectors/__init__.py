@@ -1,0 +1,1 @@
+"""Detectors behind the secrets port."""

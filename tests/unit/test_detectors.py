@@ -1,0 +1,232 @@
+"""What the detector finds and what it leaves; the corpus is made here, from a seed."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from lineal.detectors.detector import Detector
+from lineal.models.context import AppendContext
+from lineal.models.redaction import Found
+from lineal.models.user import UpsertUser
+from lineal.policy.redaction import redacted
+from lineal.ports.secrets import NotReady
+
+from .secret_corpus import SECRETS, Case, Half, cases, look_alikes
+
+HALVES: tuple[Half, ...] = ("tuning", "held")
+RECALL_MIN = 0.95
+FALSE_MAX = 0.01
+
+PROSE = (
+    "Mara said on Tuesday that the importer must keep the old column order, because the finance "
+    "export still reads by position; she will tell us when that is gone. We had lunch and a walk."
+)
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    """The compiled rules are kept beside the temporary directories, for the next run."""
+    made = Detector(tmp_path_factory.getbasetemp().parent / "lineal-rules")
+    made.warm()
+    return made
+
+
+def is_hidden(case: Case, found: tuple[Found, ...]) -> bool:
+    """Whether every character of the secret is taken out."""
+    start = case.text.index(case.secret)
+    return any(one.start <= start and start + len(case.secret) <= one.end for one in found)
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(SECRETS) >= 30
+    assert sum(1 for half in HALVES for _ in cases(half)) >= 220
+    assert sum(1 for half in HALVES for _ in look_alikes(half)) >= 1_100
+
+
+def test_the_corpus_is_the_same_for_the_same_seed() -> None:
+    assert list(cases("held", 3)) == list(cases("held", 3))
+    assert list(cases("held", 3)) != list(cases("held", 4))
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_secrets_are_found(detector: Detector, half: Half) -> None:
+    made = list(cases(half))
+    missed = Counter(case.kind for case in made if not is_hidden(case, detector.find(case.text)))
+    assert 1 - missed.total() / len(made) >= RECALL_MIN, missed
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_what_only_looks_like_a_secret_is_left(detector: Detector, half: Half) -> None:
+    made = list(look_alikes(half))
+    wrong = Counter(case.kind for case in made if detector.find(case.text))
+    assert wrong.total() / len(made) <= FALSE_MAX, wrong
+
+
+def test_every_kind_is_found_somewhere(detector: Detector) -> None:
+    found = {c.kind for half in HALVES for c in cases(half) if is_hidden(c, detector.find(c.text))}
+    assert found == set(SECRETS)
+
+
+def test_what_was_redacted_once_is_left_the_second_time(detector: Detector) -> None:
+    for case in cases("tuning"):
+        kept, _ = redacted(AppendContext(content=case.text), detector.find)
+        assert redacted(kept, detector.find) == (kept, ()), case.kind
+
+
+def test_a_request_keeps_nothing_of_a_secret_in_its_metadata(detector: Detector) -> None:
+    metadata = {"db": {"password": "correct horse", "host": "db"}, "env": ["TOKEN=9f8e7d6c5b4a39"]}
+    kept, notes = redacted(AppendContext(content="x", metadata=metadata), detector.find)
+    assert kept.metadata == {
+        "db": {"password": "[redacted: password]", "host": "db"},
+        "env": ["TOKEN=[redacted: token]"],
+    }
+    assert [note.field for note in notes] == ["metadata.db.password", "metadata.env[0]"]
+
+
+def test_ids_and_digests_stay_in_a_lineage(detector: Detector) -> None:
+    ids = ("ctx_" + "ab2" * 8 + "cd", "toolu_01" + "aB3" * 7, "9f8e" * 16, "9f8e7d6c" * 5)
+    lineage = {"source_ids": ids, "derived_from": ids, "tool_calls": ids}
+    request = UpsertUser.model_validate({"context": "x", "lineage": lineage})
+    assert redacted(request, detector.find) == (request, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Password: required",
+        "password: str = Field(min_length=8)",
+        "api_key=api_key, password=None",
+        'secret: "projects/123/secrets/db-password"',
+        'secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-a1b2c3"',
+        '{"password": "Password", "login": "Log in"}',
+        '<input type="password" name="pw1" value="">',
+        "--token-file /run/secrets/token1",
+        "cache_key: user:1234:profile:v2",
+        "max_tokens: 4096, token bucket = 100/60s",
+        "DB_PASSWORD=$DB_PASSWORD",
+        "url: postgres://app:${DB_PASSWORD}@db:5432/app",
+        "Authorization: Bearer <token>",
+        "Mocks can pass `isinstance`, and you can pass `spec=True`",
+        "private_key: Pkcs7PrivateKeyTypes, key_password=None,",
+        "mysql --protocol=tcp -h db; curl -u https://example.com/x",
+    ],
+)
+def test_words_about_secrets_are_left(detector: Detector, text: str) -> None:
+    assert detector.find(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("grüße 🐈 DB_PASSWORD=hunter22x\nend", "hunter22x"),
+        ("İİİ password: hunter22x, then", "hunter22x"),
+        ("\ud800 token = 'a8Kd93jdkLs02mdkq9Zx7cVb'", "a8Kd93jdkLs02mdkq9Zx7cVb"),
+        ("\ufeffpostgres://u:hunter22x@h/x", "hunter22x"),
+        ("\x00\x00 gh" + "p_a8Kd93jdkLs02mdkq9Zx7cVbnM1qWeRt5yUi.", "p_a8Kd93jdkLs02mdkq9Zx7cVb"),
+        ("TOKEN=" + "a8Kd93jd" * 600, "a8Kd93jd" * 600),
+        ("x: token=" + "a8Kd93jd" * 600, "a8Kd93jd" * 600),
+        (
+            "-----BEGIN PRIVATE " + "KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0B",
+            "MIIEvQIBADANBgkq\nhkiG9w0B",
+        ),
+    ],
+)
+def test_places_are_code_points_whatever_else_is_in_the_text(
+    detector: Detector, text: str, secret: str
+) -> None:
+    assert is_hidden(Case("", "held", text, secret), detector.find(text))
+
+
+@given(st.text(st.sampled_from("aZ9_-=:\"' ./\\\n@pasword tken$<>{}éİ\ud800"), max_size=200))
+@hypothesis_settings(max_examples=300)
+def test_any_text_is_taken_and_what_is_found_is_in_order_within_it(
+    detector: Detector, text: str
+) -> None:
+    found = detector.find(text)
+    edges = [edge for one in found for edge in (one.start, one.end)]
+    assert edges == sorted(edges)
+    assert all(0 <= one.start < one.end <= len(text) for one in found)
+
+
+def test_a_text_without_a_long_word_never_loads_the_library() -> None:
+    script = (
+        "import sys; from lineal.detectors.detector import Detector; d = Detector();"
+        f"d.find({PROSE!r}); d.find('DB_PASSWORD=hunter22x'); d.find('ctx_' + 'a2' * 13);"
+        "sys.exit('kingfisher_sdk' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_detector_that_is_not_warm_says_so_before_it_overlooks_anything() -> None:
+    with pytest.raises(NotReady):
+        Detector().find("key gh" + "p_a8Kd93jdkLs02mdkq9Zx7cVbnM1qWeRt5yUi")
+
+
+def test_a_token_within_base64_is_found(detector: Detector) -> None:
+    token = "gh" + "p_a8Kd93jdkLs02mdkq9Zx7cVbnM1qWeRt5yUi"
+    hidden = base64.b64encode(f"API_TOKEN={token}".encode()).decode()
+    assert is_hidden(Case("", "held", f"data: {hidden}", hidden), detector.find(f"data: {hidden}"))
+
+
+def test_threads_share_one_library(tmp_path: Path) -> None:
+    shared = Detector(tmp_path / "rules")
+    text = "key gh" + "p_a8Kd93jdkLs02mdkq9Zx7cVbnM1qWeRt5yUi"
+    answers: list[tuple[Found, ...]] = []
+
+    def look() -> None:
+        shared.warm()
+        answers.append(shared.find(text))
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [(Found("github-pat", 4, 44),)] * 4
+    assert (tmp_path / "rules").stat().st_mode & 0o077 == 0
+
+
+def test_rules_that_cant_be_cached_are_compiled_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    shared = Detector(tmp_path / "file" / "rules")
+    shared.warm()
+    assert shared.find("key gh" + "p_a8Kd93jdkLs02mdkq9Zx7cVbnM1qWeRt5yUi")
+
+
+HOSTILE = {
+    "one word": "a" * 100_000,
+    "hex": "".join(random.Random(1).choices("0123456789abcdef", k=100_000)),
+    "base64": "".join(random.Random(1).choices(string.ascii_letters + "+/", k=100_000)),
+    "URLs without end": "://a:" * 20_000,
+    "names": "token " * 16_000,
+    "names and signs": "token=" * 16_000,
+    "names and quotes": 'token="' * 14_000,
+    "said": "password for of to " * 5_000,
+    "key marks": ("-----BEGIN PRIVATE " + "KEY-----.") * 3_500,
+    "JWT heads": "eyJaaaaaaaa." * 8_000,
+    "OpenAI heads": "sk-" * 33_000 + "T3Blbk" + "FJ",
+    "commands": "mysql -p curl -u a: " * 5_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_no_text_costs_more_than_its_length(detector: Detector, text: str) -> None:
+    """A pattern that goes back and forth would take minutes for these; the bound is generous,
+    since the machine may be busy."""
+    detector.find(PROSE + " 9f8e7d6c5b4a39281706f5e4d3c2b1a0")
+    start = perf_counter()
+    detector.find(text)
+    assert perf_counter() - start < 3
