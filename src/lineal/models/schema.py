@@ -2,26 +2,92 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lineal.models.base import Model
 
-__all__ = ["FieldKind", "FieldSpec", "FieldType", "Schema"]
+__all__ = [
+    "Case",
+    "Condition",
+    "Derive",
+    "FieldKind",
+    "FieldSpec",
+    "FieldType",
+    "Match",
+    "MergeRule",
+    "Schema",
+]
 
 FieldKind = Literal["hard", "soft", "derived"]
 FieldType = Literal["integer", "number", "string", "enum", "boolean", "date", "list"]
+MergeRule = Literal["newest", "union", "max", "first"]
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class Condition(Model):
+    """What a field must be for a case to hold; everything that is given must hold.
+
+    any_of: the value, or a member of a list, is one of these. minimum, maximum: bounds of a
+    number, inclusive. words: one of these stands in the text, as a word or phrase of its own.
+    """
+
+    any_of: tuple[JsonValue, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    words: tuple[str, ...] = ()
+
+
+class Case(Model):
+    """A value that a derived field takes when every condition holds, and how sure that is."""
+
+    value: JsonValue
+    when: Annotated[dict[str, Condition], Field(min_length=1)]
+    confidence: Confidence = 1.0
+
+
+class Derive(Model):
+    """How a derived field is computed: from all members of the fields of `union`, or from the
+    first of `cases` that holds."""
+
+    union: tuple[str, ...] = ()
+    cases: tuple[Case, ...] = ()
+
+
+class Match(Model):
+    """How two users' values of a field meet (policy/matching.py).
+
+    same: equal. overlap: shared members among all. near: falls from 1 at no difference to 0 at
+    `scale`, in the field's unit. at_least, at_most: the candidate's number against the seeker's.
+    compatible: the candidate's value is listed under the seeker's in `fits`.
+    filter: a candidate that doesn't meet it is left out; an unknown value is no reason to.
+    """
+
+    rule: Literal["same", "overlap", "near", "at_least", "at_most", "compatible"]
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    filter: bool = False
+    scale: Annotated[float, Field(gt=0)] | None = None
+    fits: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class FieldSpec(Model):
-    """One field of a schema.
+    """One field of a schema; docs/schemas.md tells it with examples.
 
-    hard: a filter; soft: goes into the domain's vector; derived: computed from `derive`.
-    values: allowed values of an enum (of the items, for a list), each with the words that mean it
-    in a text; a value without words is only ever stated.
-    patterns: regular expressions whose first group is the value.
+    hard: a filter; soft: goes into the domain's vector; derived: computed by `derive`.
     items: the type of a list's members.
+    values: names with the phrases that mean them in a text. They are all that an enum takes (or an
+    enum's list); of a string they are the names that are known. A name without words is only ever
+    stated; what stands under the name "*" means itself.
+    says: phrases with the place of the value in them. patterns: regular expressions whose first
+    group is the value.
+    alone: where a known word is enough: anywhere, as a fragment of its own, or never.
+    before: words that belong to a value of "*" when they stand before it.
+    unless: words that make a later find in their clause mean something else.
+    opposite: what the denial of a name says.
+    wish, past: a wish, or what was once so, says it too.
+    choose: which of several values in one text counts; "highest" of an enum is the last named.
+    currency_of: the field of an amount whose currency this is.
     """
 
     kind: FieldKind
@@ -34,17 +100,31 @@ class FieldSpec(Model):
     maximum: float | None = None
     unit: str | None = None
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    says: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
-    merge: Literal["newest", "union", "max", "first"] = "newest"
-    derive: dict[str, Any] | None = None
+    alone: Literal["anywhere", "fragment", "never"] = "anywhere"
+    before: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    opposite: dict[str, str] = Field(default_factory=dict)
+    wish: bool = False
+    past: bool = False
+    choose: Literal["last", "first", "highest"] = "last"
+    currency_of: str | None = None
+    merge: MergeRule = "newest"
+    derive: Derive | None = None
+    match: Match | None = None
 
 
 class Schema(Model):
-    """domain "dating", version 3 → schema_version "dating.v3". No fields: everything is extras."""
+    """domain "dating", version 3 → schema_version "dating.v3". No fields: everything is extras.
+
+    not_about: phrases that make a whole text be of something else than the user.
+    """
 
     domain: Annotated[str, Field(min_length=1)]
     version: Annotated[int, Field(ge=0)]
     description: str = ""
+    not_about: tuple[str, ...] = ()
     fields: dict[str, FieldSpec] = Field(default_factory=dict)
 
     @property

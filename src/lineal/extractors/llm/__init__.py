@@ -1,0 +1,1 @@
+"""A language model as an extractor: the question, its answer's checking, and an endpoint."""
