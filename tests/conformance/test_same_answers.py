@@ -17,7 +17,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Changes, Plan, Reads, Receipt, Scope, Snapshot, StoreStats
+from lineal.models.changes import (
+    Changes,
+    Fingerprint,
+    Outcome,
+    Plan,
+    Reads,
+    Receipt,
+    Scope,
+    Snapshot,
+    StoreStats,
+    Task,
+)
 from lineal.models.context import Context, MemoryType
 from lineal.models.lineage import Relation
 from lineal.models.search import CandidatePage, TextQuery
@@ -25,11 +36,24 @@ from lineal.models.user import Head
 from lineal.ports.store import Store
 from lineal.stores.memory import MemoryStore
 from lineal.stores.sqlite import SqliteStore
-from lineal.testing.samples import START, a_context, a_user, an_edge
+from lineal.testing.samples import (
+    START,
+    a_context,
+    a_sighting,
+    a_task,
+    a_user,
+    an_edge,
+    an_outcome,
+)
 
 IDS = tuple(f"ctx_{n}" for n in range(5))
 WORDS = ("walnut", "almond", "granite", "velvet")
 KEYS = ("k1", "k2", "k3")
+ASKED = (
+    Fingerprint(content_key="same"),
+    Fingerprint(content_key="other", keys=(0, 1, 2)),
+    Fingerprint(content_key="none", keys=(2, 3)),
+)
 STEPS_S = (0.001, 1, 59, 60, 3_600, 82_800, 86_400, 90_000, 34_560_000)
 """Of the clock, forwards and back: within and beyond the jump that is believed at once."""
 
@@ -46,8 +70,28 @@ lives_s = st.sampled_from((None, None, 0, 60, 3_600, 200_000))
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
 tags = st.sets(st.sampled_from(("a", "b", "A")), max_size=2).map(lambda s: tuple(sorted(s)))
 types = st.sampled_from(MemoryType)
-content_keys = st.sampled_from(("same", "other", None))
+fingerprints = st.none() | st.builds(
+    Fingerprint,
+    content_key=st.sampled_from(("same", "other")),
+    keys=st.lists(st.integers(0, 3), max_size=4).map(tuple),
+)
 receipt_keys = st.sampled_from((None, None, *KEYS))
+owners = {"user_id": st.sampled_from(("ada", "grace")), "domain": st.sampled_from(("coding",))}
+tasks = st.builds(
+    a_task,
+    kind=st.sampled_from(("head", "extract")),
+    tenant=tenants,
+    **owners,
+    context_id=st.sampled_from(("", *IDS[:2])),
+    due_at=st.sampled_from((0, 60, 86_400)).map(lambda s: START + timedelta(seconds=s)),
+    tries=st.integers(0, 2),
+)
+outcomes = st.builds(
+    an_outcome,
+    st.sampled_from(WORDS),
+    **owners,
+    candidate_id=st.sampled_from(("ada", "grace", "lin")),
+)
 steps = st.integers(-1, 2)
 """By how much an offered revision exceeds the present one; only 1 is right."""
 
@@ -79,7 +123,7 @@ class SameAnswers(RuleBasedStateMachine):
         tags=tags,
         kind=types,
         life_s=lives_s,
-        content_key=content_keys,
+        fingerprint=fingerprints,
         receipt=receipt_keys,
         step=st.one_of(st.just(1), steps),
         forget=st.one_of(st.none(), ids),
@@ -92,7 +136,7 @@ class SameAnswers(RuleBasedStateMachine):
         tags: tuple[str, ...],
         kind: MemoryType,
         life_s: int | None,
-        content_key: str | None,
+        fingerprint: Fingerprint | None,
         receipt: str | None,
         step: int,
         forget: str | None,
@@ -116,7 +160,7 @@ class SameAnswers(RuleBasedStateMachine):
             return Plan(
                 Changes(
                     contexts=(context,),
-                    content_keys={name: content_key} if content_key else {},
+                    fingerprints={name: fingerprint} if fingerprint else {},
                     forget=(forget,) if forget not in (None, name) else (),
                     receipt=_receipt(seen, receipt, name),
                 ),
@@ -149,6 +193,36 @@ class SameAnswers(RuleBasedStateMachine):
     def write_edge(self, scope: Scope, child: str, parent: str, relation: Relation) -> None:
         edge = an_edge(child, parent, relation=relation)
         self._commit(scope, Reads(), lambda _: Plan(Changes(edges=(edge,)), None))
+        self._look(scope)
+
+    @rule(scope=wide_scopes, name=ids, session=texts, receipt=receipt_keys)
+    def write_sighting(self, scope: Scope, name: str, session: str, receipt: str | None) -> None:
+        """Perhaps of what has ended, or of another's."""
+
+        def decide(seen: Snapshot) -> Plan[None]:
+            again = a_sighting(name, session_id=session, recorded_at=seen.now)
+            given = _receipt(seen, receipt, name)
+            return Plan(Changes(sightings=(again,), receipt=given), None)
+
+        self._commit(scope, Reads(receipt=receipt), decide)
+        self._look(scope)
+
+    @rule(scope=scopes, name=ids, fingerprint=fingerprints.filter(bool))
+    def write_fingerprint(self, scope: Scope, name: str, fingerprint: Fingerprint) -> None:
+        kept = Changes(fingerprints={name: fingerprint})
+        self._commit(scope, Reads(), lambda _: Plan(kept, None))
+        self._look(scope)
+
+    @rule(scope=scopes, left=st.lists(tasks, max_size=2), done=st.lists(tasks, max_size=2))
+    def write_tasks(self, scope: Scope, left: list[Task], done: list[Task]) -> None:
+        """Perhaps another tenant's, which is refused."""
+        kept = Changes(tasks=tuple(left), done=tuple(done))
+        self._commit(scope, Reads(), lambda _: Plan(kept, None))
+        self._look(scope)
+
+    @rule(scope=scopes, outcome=outcomes)
+    def write_outcome(self, scope: Scope, outcome: Outcome) -> None:
+        self._commit(scope, Reads(), lambda _: Plan(Changes(outcomes=(outcome,)), None))
         self._look(scope)
 
     @rule(scope=wide_scopes, name=ids, receipt=receipt_keys)
@@ -212,14 +286,17 @@ class SameAnswers(RuleBasedStateMachine):
 
     def _look(self, scope: Scope) -> None:
         """Every other path, for this scope."""
-        for receipt, content_key in zip(KEYS, ("same", "other", "none"), strict=True):
-            self._same(partial(_read, scope=scope, receipt=receipt, content_key=content_key))
+        for receipt, alike in zip(KEYS, ASKED, strict=True):
+            self._same(partial(_read, scope=scope, receipt=receipt, alike=alike))
         for query in (TextQuery(), TextQuery(terms=WORDS[:1])):
             self._same(partial(_found, scope=scope, query=query))
         self._same(lambda store: store.edges(scope, IDS, "both"))
         self._same(lambda store: store.tombstones(scope, IDS))
         self._same(lambda store: store.head(scope, "coding"))
         self._same(lambda store: store.user_history(scope))
+        self._same(lambda store: _peers(store, scope))
+        self._same(lambda store: _outcomes(store, scope))
+        self._same(lambda store: store.due())
         self._same(lambda store: _counts(store, scope))
         for name in IDS[:2]:
             self._same(partial(_history, scope=scope, name=name))
@@ -272,12 +349,13 @@ def _receipt(seen: Snapshot, key: str | None, subject: str) -> Receipt | None:
     )
 
 
-async def _read(store: Store, scope: Scope, receipt: str, content_key: str) -> Snapshot:
+async def _read(store: Store, scope: Scope, receipt: str, alike: Fingerprint) -> Snapshot:
     reads = Reads(
         user=True,
         context_ids=IDS,
         receipt=receipt,
-        content_key=content_key,
+        alike=alike,
+        sightings=True,
         descendants_of=IDS[0],
         relations=tuple(Relation),
     )
@@ -286,6 +364,25 @@ async def _read(store: Store, scope: Scope, receipt: str, content_key: str) -> S
 
 async def _history(store: Store, scope: Scope, name: str) -> tuple[Context, ...]:
     return await store.history(scope, name)
+
+
+async def _peers(store: Store, scope: Scope) -> object:
+    """Two by two; where a page begins is each store's own."""
+    pages: list[object] = []
+    after = 0
+    while page := await store.peers(scope, "coding", after=after, limit=2):
+        pages.append([(peer.row, peer.head) for peer in page])
+        after = page[-1].after
+    return pages
+
+
+async def _outcomes(store: Store, scope: Scope) -> object:
+    pages: list[object] = []
+    page = await store.outcomes(scope, limit=2)
+    while page.outcomes:
+        pages.append(page.outcomes)
+        page = await store.outcomes(scope, after=page.after, limit=2)
+    return pages
 
 
 async def _found(store: Store, scope: Scope, query: TextQuery) -> object:

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
+from lineal.models.asking import Ask
 from lineal.models.base import Instant, Model
-from lineal.models.context import Context
-from lineal.models.lineage import Edge, Evidence, Relation
+from lineal.models.context import Context, Sighting
+from lineal.models.lineage import Edge, Evidence, Lineage, Relation
 from lineal.models.user import Head, UserRow
 
 __all__ = [
+    "ALIKE_MAX",
+    "SIGHTINGS_MAX",
+    "USER_REVISIONS_MAX",
     "Call",
     "Changes",
     "Decide",
+    "Fingerprint",
     "Life",
+    "Outcome",
+    "OutcomePage",
+    "Peer",
     "Plan",
     "Reads",
     "Receipt",
@@ -25,9 +33,20 @@ __all__ = [
     "Stamp",
     "StoreStats",
     "SweepReport",
+    "Task",
     "Tombstone",
     "VerifyReport",
 ]
+
+
+ALIKE_MAX = 16
+"""Candidates for being the same content; more that share a key are not looked at."""
+
+SIGHTINGS_MAX = 20
+"""Sightings of one context that are read back."""
+
+USER_REVISIONS_MAX = 64
+"""Revisions kept of a user row; each value names the context that it came from for good."""
 
 
 class Scope(Model):
@@ -42,11 +61,13 @@ class Call(Model):
     """Who calls: behind which wall, with which evidence, in which session of ours.
 
     session: one connection of one client, so that its reads and writes can be joined.
+    ask: the client's own model, where it lends it.
     """
 
     tenant: Annotated[str, Field(min_length=1)]
     evidence: Evidence
     session: str = "local"
+    ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
 
 class Life(Model):
@@ -65,11 +86,13 @@ class Stamp(Model):
     """What the service adds to every call: whose it is, and what was seen of it.
 
     provision: the scope is the configured default user, made at first use.
+    ask: the client's own model, where it lends it.
     """
 
     scope: Scope
     evidence: Evidence
     provision: bool = False
+    ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
 
 class Receipt(Model):
@@ -99,13 +122,66 @@ class Tombstone(Model):
     ended_at: Instant
 
 
+class Task(Model):
+    """Something left to be done at due_at, kept with the write that left it.
+
+    head: make the domain's head of the user again. extract: ask the better extractor for this
+    context. ended: take out values whose contexts have expired.
+    Another task of the same kind, user, domain and context takes its place.
+    """
+
+    kind: Literal["head", "extract", "ended"]
+    tenant: str
+    user_id: str
+    domain: str
+    context_id: str = ""
+    due_at: Instant
+    tries: Annotated[int, Field(ge=0)] = 0
+
+
+class Outcome(Model):
+    """What became of two users who were brought together in a domain; for learning later.
+
+    weight: how much it counts, > 0.
+    """
+
+    outcome_id: str
+    user_id: str
+    domain: str
+    candidate_id: str
+    outcome: Literal["accepted", "rejected", "converted", "expired"]
+    weight: Annotated[float, Field(gt=0, le=1_000, allow_inf_nan=False)] = 1.0
+    score: float | None = None
+    recorded_at: Instant
+    lineage: Lineage
+
+
+class OutcomePage(Model):
+    """Outcomes in order of receipt, and where the next page begins."""
+
+    outcomes: tuple[Outcome, ...]
+    after: int = 0
+
+
+class Fingerprint(Model):
+    """How a text is found again among many (policy/duplicates.py).
+
+    content_key: 32 hex digits, equal for texts that are equal but for case and punctuation.
+    keys: at most 8 numbers in [0, 2**63); near-identical texts share one. () for a short text.
+    """
+
+    content_key: str
+    keys: tuple[int, ...] = ()
+
+
 class Reads(Model):
     """What a decision needs to see.
 
     user: the scope's user row. known: whether there is a live one, without reading it.
     context_ids: those contexts, or their tombstones.
-    receipt: the idempotency key to look up. content_key: a live context of the scope's
-    (user, domain) with that key (policy/duplicates.py). descendants_of: everything that rests on
+    receipt: the idempotency key to look up. alike: live contexts of the scope's (user, domain)
+    that share its content_key, or else one of its keys. sightings: of the named contexts.
+    descendants_of: everything that rests on
     that id along `relations`, live or not, nearest first, at most `descendants_max`.
     """
 
@@ -113,7 +189,8 @@ class Reads(Model):
     known: bool = False
     context_ids: tuple[str, ...] = ()
     receipt: str | None = None
-    content_key: str | None = None
+    alike: Fingerprint | None = None
+    sightings: bool = False
     descendants_of: str | None = None
     relations: tuple[Relation, ...] = (Relation.WAS_DERIVED_FROM,)
     descendants_max: int = 10_000
@@ -125,6 +202,9 @@ class Snapshot(Model):
 
     now: the store's own time, by which expiry is decided. known: the scope's user has a live row,
     whether it was read or not; False where nobody asked.
+    alike: those of equal content_key first, by receipt, then those that share most keys, newest
+    first; at most ALIKE_MAX. sightings: of each named context, in order of receipt, the latest
+    SIGHTINGS_MAX.
     """
 
     now: Instant
@@ -133,7 +213,8 @@ class Snapshot(Model):
     contexts: dict[str, Context] = Field(default_factory=dict)
     tombstones: dict[str, Tombstone] = Field(default_factory=dict)
     receipt: Receipt | None = None
-    same_content: Context | None = None
+    alike: tuple[Context, ...] = ()
+    sightings: dict[str, tuple[Sighting, ...]] = Field(default_factory=dict)
     descendants: tuple[str, ...] = ()
     owners: tuple[UserRow, ...] = ()
 
@@ -142,8 +223,10 @@ class Changes(Model):
     """What one write keeps, all or nothing: records and their lineage together.
 
     contexts, users: new revisions (revision = the present one's + 1, or 1). edges: of these
-    revisions. content_keys: context_id → key for finding the same content again.
+    revisions. fingerprints: context_id → how its content is found again.
+    sightings: of live contexts. tasks, done: what is left to do, and what no longer is.
     heads: of the scope's user; a row's revision also takes out the heads that it doesn't name.
+    Of a user's earlier revisions the latest USER_REVISIONS_MAX stay.
     rewritten: users whose earlier revisions go, so that what stood there is never read again.
     forget: ids whose content is to be taken out physically, history, index and all, leaving a
     tombstone.
@@ -152,7 +235,11 @@ class Changes(Model):
     contexts: tuple[Context, ...] = ()
     users: tuple[UserRow, ...] = ()
     edges: tuple[Edge, ...] = ()
-    content_keys: dict[str, str] = Field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = Field(default_factory=dict)
+    sightings: tuple[Sighting, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    done: tuple[Task, ...] = ()
     heads: tuple[Head, ...] = ()
     rewritten: tuple[UserRow, ...] = ()
     forget: tuple[str, ...] = ()
@@ -162,6 +249,17 @@ class Changes(Model):
     def empty(self) -> bool:
         """Nothing to keep: no transaction needs to be written."""
         return not any(getattr(self, name) for name in Changes.model_fields)
+
+
+class Peer(NamedTuple):
+    """A live user of a domain, with the vector of that name if there is one.
+
+    after: where the next page of peers begins.
+    """
+
+    row: UserRow
+    head: Head | None
+    after: int
 
 
 Answer = TypeVar("Answer")

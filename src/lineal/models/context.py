@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StrictBool
 
 from lineal.models.base import Instant, Model, Moment
 from lineal.models.lineage import DeclaredLineage, Lineage
+from lineal.models.redaction import Redacted
 
 __all__ = [
     "SOURCES",
@@ -21,6 +22,7 @@ __all__ = [
     "ForgetContext",
     "GetContext",
     "MemoryType",
+    "Sighting",
     "UpdateContext",
 ]
 
@@ -173,8 +175,24 @@ class Context(Model):
     lineage: Lineage
 
 
+class Sighting(Model):
+    """The same content, met again: when, from where, and by whom it was sent this time."""
+
+    context_id: str
+    source: str | None = None
+    session_id: str | None = None
+    speaker: str | None = None
+    occurred_at: Instant
+    recorded_at: Instant
+    lineage: Lineage
+
+
 class AppendAnswer(Model):
-    """What an append did. duplicate_of: the id whose content this repeats, if it does."""
+    """What an append did.
+
+    duplicate_of: the id whose content this repeats, if it does. extractor: what read the text.
+    redacted: the secrets that were taken out before anything was stored.
+    """
 
     user_id: str
     domain: str
@@ -185,12 +203,15 @@ class AppendAnswer(Model):
     expires_at: Instant | None = None
     lineage: Lineage
     duplicate_of: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    extractor: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
 
 
 class ContextAnswer(Model):
     """The whole context as update_context and get_context show it.
 
     cut: {"missing_chars", "context_id"} when the content was cut to the answer's budget.
+    sightings: the latest times that the same content was sent again.
     """
 
     id: str
@@ -215,11 +236,14 @@ class ContextAnswer(Model):
     memory_type: MemoryType
     expires_at: Instant | None = None
     lineage: Lineage
+    sightings: tuple[Sighting, ...] = Field(default=(), exclude_if=lambda value: not value)
+    redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @classmethod
     def of(cls, context: Context) -> ContextAnswer:
         """The same values under the names of the contract (`context_id` is `id` there)."""
-        values = {name: getattr(context, name) for name in cls.model_fields if name != "id"}
+        own = cls.model_fields.keys() - {"id", "sightings", "redacted"}
+        values = {name: getattr(context, name) for name in own}
         return cls.model_construct(id=context.context_id, **values)
 
 

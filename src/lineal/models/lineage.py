@@ -93,7 +93,7 @@ class Lineage(Model):
 
     Joined: an observed single value wins over a declared one, lists hold the observed first and
     then what was declared besides. None or [] is unknown, never a guess. `created_at` is the time
-    of the first revision and stays.
+    of the first revision and stays. extractor: what read values of a user out of the text.
     """
 
     created_at: Instant
@@ -103,6 +103,7 @@ class Lineage(Model):
     tool_calls: tuple[str, ...] = ()
     model_version: str | None = None
     agent_source: str | None = None
+    extractor: str | None = NotSaid
     declared: DeclaredLineage | None = NotSaid
     observed: ObservedLineage | None = NotSaid
 

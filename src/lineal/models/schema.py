@@ -79,11 +79,12 @@ class FieldSpec(Model):
     values: names with the phrases that mean them in a text. They are all that an enum takes (or an
     enum's list); of a string they are the names that are known. A name without words is only ever
     stated; what stands under the name "*" means itself.
-    says: phrases with the place of the value in them. patterns: regular expressions whose first
-    group is the value.
+    says: phrases with the place of the value in them. denies: such that take it back.
+    patterns: regular expressions whose first group is the value.
     alone: where a known word is enough: anywhere, as a fragment of its own, or never.
     before: words that belong to a value of "*" when they stand before it.
     unless: words that make a later find in their clause mean something else.
+    yields_to: fields whose longer find takes a word of "*" away.
     opposite: what the denial of a name says.
     wish, past: a wish, or what was once so, says it too.
     choose: which of several values in one text counts; "highest" of an enum is the last named.
@@ -101,10 +102,12 @@ class FieldSpec(Model):
     unit: str | None = None
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     says: tuple[str, ...] = ()
+    denies: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     alone: Literal["anywhere", "fragment", "never"] = "anywhere"
     before: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
     opposite: dict[str, str] = Field(default_factory=dict)
     wish: bool = False
     past: bool = False

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StrictBool
 
 from lineal.models.base import Instant, Model
+from lineal.models.claim import FieldValue, Provenance
 from lineal.models.context import IdempotencyKey, Identifier, MemoryType, TtlSeconds
 from lineal.models.lineage import DeclaredLineage, Lineage
+from lineal.models.redaction import Redacted
 
-__all__ = ["FieldValue", "GetUser", "Head", "HeadInfo", "UpsertUser", "UserAnswer", "UserRow"]
+__all__ = [
+    "GetUser",
+    "Head",
+    "HeadInfo",
+    "UpsertUser",
+    "UserAnswer",
+    "UserRow",
+]
+
+NotSaid = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class UpsertUser(Model):
@@ -37,42 +48,13 @@ class GetUser(Model):
     provenance: StrictBool = False
 
 
-class ValueSource(StrEnum):
-    """Who gave a field its value."""
-
-    STATED = "stated"
-    EXTRACTED = "extracted"
-    DERIVED = "derived"
-
-
-class FieldValue(Model):
-    """A field's value and where it came from.
-
-    origin: the verb that set it, which decides what a replacing upsert drops.
-    span: [start, end) in code points of the context it was read from.
-    said_by: for a list that several added to, the contexts that named each member; "" stands for
-    a client that stated it.
-    """
-
-    value: Any
-    source: ValueSource
-    origin: Literal["upsert", "append"]
-    occurred_at: Instant
-    recorded_at: Instant
-    context_id: str | None = None
-    span: tuple[int, int] | None = None
-    confidence: float | None = None
-    model_version: str | None = None
-    said_by: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, exclude_if=lambda value: not value
-    )
-
-
 class HeadInfo(Model):
-    """What is said of a head: its dimension and which model's version made it."""
+    """What is said of a head: its dimension, which model's version made it, and whether the soft
+    fields have moved since."""
 
     dim: int
     version: str
+    stale: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 class Head(Model):
@@ -88,7 +70,10 @@ class Head(Model):
 
 
 class UserRow(Model):
-    """One revision of a user row. Live while now < expires_at (None: for good)."""
+    """One revision of a user row. Live while now < expires_at (None: for good).
+
+    refreshed_at: when its head was made, the latest times only (policy/refreshing.py).
+    """
 
     user_id: str
     domain: str
@@ -99,6 +84,7 @@ class UserRow(Model):
     extras: dict[str, Any] = Field(default_factory=dict)
     memory_ref: str | None = None
     heads: dict[str, HeadInfo] = Field(default_factory=dict)
+    refreshed_at: tuple[Instant, ...] = Field(default=(), exclude_if=lambda value: not value)
     memory_type: MemoryType
     expires_at: Instant | None = None
     created_at: Instant
@@ -108,7 +94,11 @@ class UserRow(Model):
 
 
 class UserAnswer(Model):
-    """A user row as upsert_user and get_user show it; extras only when there are any."""
+    """A user row as upsert_user and get_user show it; extras only when there are any.
+
+    extractor: what read the text, after an upsert that had one. redacted: the secrets that were
+    taken out before anything was stored.
+    """
 
     user_id: str
     domain: str
@@ -120,25 +110,30 @@ class UserAnswer(Model):
     memory_type: MemoryType
     expires_at: Instant | None = None
     lineage: Lineage
-    extras: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
-    provenance: dict[str, FieldValue] | None = Field(
-        default=None, exclude_if=lambda value: value is None
-    )
+    extras: dict[str, Any] | None = NotSaid
+    provenance: dict[str, Provenance] | None = NotSaid
+    extractor: str | None = NotSaid
+    redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
 
     @classmethod
     def of(cls, row: UserRow, *, provenance: bool = False) -> UserAnswer:
         """The row without its pointers; provenance per field on request."""
+        every = {**row.fields, **row.derived}
         return cls(
             user_id=row.user_id,
             domain=row.domain,
             schema_version=row.schema_version,
-            fields={name: field.value for name, field in row.fields.items()},
-            derived={name: field.value for name, field in row.derived.items()},
+            fields=_standing(row.fields),
+            derived=_standing(row.derived),
             embeddings=row.heads,
             last_enriched_at=row.last_enriched_at,
             memory_type=row.memory_type,
             expires_at=row.expires_at,
             lineage=row.lineage,
             extras=row.extras or None,
-            provenance={**row.fields, **row.derived} if provenance else None,
+            provenance={n: Provenance.of(f) for n, f in every.items()} if provenance else None,
         )
+
+
+def _standing(fields: Mapping[str, FieldValue]) -> dict[str, Any]:
+    return {name: field.value for name, field in fields.items() if field.value is not None}

@@ -8,11 +8,14 @@ from typing import Protocol, TypeVar
 
 from lineal.models.changes import (
     Decide,
+    OutcomePage,
+    Peer,
     Reads,
     Scope,
     Snapshot,
     StoreStats,
     SweepReport,
+    Task,
     Tombstone,
     VerifyReport,
 )
@@ -54,8 +57,11 @@ class Store(Protocol):
 
         Reading, deciding and keeping are one transaction that no other write comes between.
         `decide` must be pure and quick: it runs while the store is locked, perhaps more than once.
-        When it raises, nothing is kept and its error is raised. A caller cancelled before the
-        transaction began has written nothing; one cancelled later has written all.
+        When it raises, nothing is kept and its error is raised. Raises conflict for a revision that
+        doesn't follow and for a sighting of what isn't live in the scope; invalid for a task of
+        another tenant.
+        A caller cancelled before the transaction began has written nothing; one cancelled later
+        has written all.
         """
         ...
 
@@ -89,6 +95,28 @@ class Store(Protocol):
 
     async def user_history(self, scope: Scope) -> tuple[str, ...]:
         """JSON of every revision of the scope's live user row, first to last."""
+        ...
+
+    async def peers(
+        self, scope: Scope, name: str, *, after: int = 0, limit: int = 500
+    ) -> tuple[Peer, ...]:
+        """Live users of the scope's domain in order of first receipt, each with its head of that
+        name; the next page begins after the last one's `after`.
+
+        At most `limit`; fewer only at the end. () for a scope without a domain; its user_id is not
+        looked at. `after` is a store's own number."""
+        ...
+
+    async def outcomes(self, scope: Scope, *, after: int = 0, limit: int = 500) -> OutcomePage:
+        """Outcomes of the scope in order of receipt; the next page begins after `after`.
+
+        A scope's user_id is met as user or as candidate. They outlive forgetting and sweeping.
+        `after` is a store's own number, and stays as it was at the end."""
+        ...
+
+    async def due(self, *, limit: int = 100) -> tuple[Task, ...]:
+        """Tasks of every tenant whose time has come, the longest waiting first. Reading takes none:
+        whoever does one says so with `done`."""
         ...
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:

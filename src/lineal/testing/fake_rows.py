@@ -7,10 +7,11 @@ from typing import Any
 
 from lineal.errors import LinealError
 from lineal.models.changes import Life, Snapshot, Stamp
+from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
 from lineal.models.context import AppendAnswer, AppendContext, Context, MemoryType, UpdateContext
 from lineal.models.lineage import DeclaredLineage, Edge, TraceNode
 from lineal.models.schema import Schema
-from lineal.models.user import FieldValue, HeadInfo, UpsertUser, UserRow, ValueSource
+from lineal.models.user import HeadInfo, UpsertUser, UserRow
 from lineal.policy.expiry import ends_at
 from lineal.policy.provenance import agent_source, edges_of, joined, observed
 from lineal.policy.schemas import sorted_out
@@ -152,13 +153,14 @@ def upserted(
 
 
 def _stated(value: Any, now: datetime) -> FieldValue:
-    return FieldValue(
+    claim = Claim(
         value=value,
         source=ValueSource.STATED,
         origin="upsert",
         occurred_at=now,
         recorded_at=now,
     )
+    return FieldValue(value=value, claims=Claims((claim,)), standing=(0,))
 
 
 def node(seen: Snapshot, name: str, depth: int) -> TraceNode:

@@ -12,11 +12,14 @@ import anyio
 from lineal.errors import LinealError
 from lineal.models.changes import (
     Decide,
+    OutcomePage,
+    Peer,
     Reads,
     Scope,
     Snapshot,
     StoreStats,
     SweepReport,
+    Task,
     Tombstone,
     VerifyReport,
 )
@@ -112,6 +115,17 @@ class FailingStore:
 
     async def user_history(self, scope: Scope) -> tuple[str, ...]:
         return await self._store.user_history(scope)
+
+    async def peers(
+        self, scope: Scope, name: str, *, after: int = 0, limit: int = 500
+    ) -> tuple[Peer, ...]:
+        return await self._store.peers(scope, name, after=after, limit=limit)
+
+    async def outcomes(self, scope: Scope, *, after: int = 0, limit: int = 500) -> OutcomePage:
+        return await self._store.outcomes(scope, after=after, limit=limit)
+
+    async def due(self, *, limit: int = 100) -> tuple[Task, ...]:
+        return await self._store.due(limit=limit)
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
         return await self._store.sweep(limit=limit, accept_clock=accept_clock)

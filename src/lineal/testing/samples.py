@@ -5,13 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from lineal.models.changes import Changes, Plan, Reads, Receipt, Scope, Snapshot
-from lineal.models.context import Context, MemoryType
+from lineal.models.changes import Changes, Outcome, Plan, Reads, Receipt, Scope, Snapshot, Task
+from lineal.models.context import Context, MemoryType, Sighting
 from lineal.models.lineage import Basis, Edge, Lineage, Relation
 from lineal.models.user import UserRow
 from lineal.ports.store import Store
 
-__all__ = ["ADA", "HOSTILE", "START", "a_context", "a_receipt", "a_user", "an_edge", "keep"]
+__all__ = [
+    "ADA",
+    "HOSTILE",
+    "START",
+    "a_context",
+    "a_receipt",
+    "a_sighting",
+    "a_task",
+    "a_user",
+    "an_edge",
+    "an_outcome",
+    "keep",
+]
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 """When every test begins."""
@@ -108,6 +120,44 @@ def a_receipt(key: str, answer: str = "{}", recorded_at: datetime = START) -> Re
         answer=answer,
         recorded_at=recorded_at,
     )
+
+
+def a_sighting(context_id: str, **values: Any) -> Sighting:
+    """The content of that context, met again at the beginning."""
+    base: dict[str, Any] = {
+        "context_id": context_id,
+        "source": "chat",
+        "occurred_at": START,
+        "recorded_at": START,
+        "lineage": Lineage(created_at=START),
+    }
+    return Sighting(**{**base, **values})
+
+
+def a_task(**values: Any) -> Task:
+    """ada's head in coding is to be made again, at once."""
+    base: dict[str, Any] = {
+        "kind": "head",
+        "tenant": "acme",
+        "user_id": "ada",
+        "domain": "coding",
+        "due_at": START,
+    }
+    return Task(**{**base, **values})
+
+
+def an_outcome(outcome_id: str, **values: Any) -> Outcome:
+    """ada was brought together with grace in coding, and took it."""
+    base: dict[str, Any] = {
+        "outcome_id": outcome_id,
+        "user_id": "ada",
+        "domain": "coding",
+        "candidate_id": "grace",
+        "outcome": "accepted",
+        "recorded_at": START,
+        "lineage": Lineage(created_at=START),
+    }
+    return Outcome(**{**base, **values})
 
 
 async def keep(store: Store, scope: Scope = ADA, **changes: Any) -> None:

@@ -10,10 +10,15 @@ import pytest
 from lineal.clock import Clock, ManualClock
 from lineal.ports.store import Store
 from lineal.testing.samples import START
+from lineal.testing.store_cases.alike import StoreAlike
 from lineal.testing.store_cases.finding import StoreFinding
 from lineal.testing.store_cases.graph import StoreGraph
 from lineal.testing.store_cases.life import StoreLife
+from lineal.testing.store_cases.outcomes import StoreOutcomes
+from lineal.testing.store_cases.peers import StorePeers
 from lineal.testing.store_cases.races import StoreRaces
+from lineal.testing.store_cases.sightings import StoreSightings
+from lineal.testing.store_cases.tasks import StoreTasks
 from lineal.testing.store_cases.wall import StoreWall
 from lineal.testing.store_cases.writes import StoreWrites
 
@@ -21,7 +26,19 @@ __all__ = ["StoreSuite"]
 
 
 @pytest.mark.anyio
-class StoreSuite(StoreWrites, StoreLife, StoreWall, StoreFinding, StoreGraph, StoreRaces):
+class StoreSuite(
+    StoreWrites,
+    StoreLife,
+    StoreWall,
+    StoreFinding,
+    StoreGraph,
+    StoreRaces,
+    StoreAlike,
+    StoreSightings,
+    StoreTasks,
+    StoreOutcomes,
+    StorePeers,
+):
     """Subclass it as `TestMyStore`, say how a store is made, and run pytest.
 
     For messages that show both sides of a failed comparison, call

@@ -11,11 +11,21 @@ import apsw
 import pytest
 
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Reads
+from lineal.models.changes import Fingerprint, Reads, Scope
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
-from lineal.testing.samples import ADA, a_context, a_receipt, a_user, an_edge, keep
+from lineal.testing.samples import (
+    ADA,
+    a_context,
+    a_receipt,
+    a_sighting,
+    a_task,
+    a_user,
+    an_edge,
+    an_outcome,
+    keep,
+)
 
 from .sqlite_rooms import always, note, opened, read
 
@@ -24,7 +34,8 @@ FLIPS = 200
 
 
 async def fill(path: Path) -> None:
-    """Thirty notes with history, edges, receipts, a user row with a head, two tombstones."""
+    """Thirty notes with history, edges, receipts, sightings and keys, a user row with a head, two
+    tombstones, an outcome and a task for each note."""
     async with opened(path) as store:
         head = Head(name="coding", version="v1", vector=(0.6, 0.8) * 16)
         await keep(store, users=(a_user(extras={"city": "Graz"}),), heads=(head,))
@@ -34,6 +45,10 @@ async def fill(path: Path) -> None:
             edge = an_edge(name, NAMES[0])
             first = a_context(name, content=text, title=f"Title of {name}", tags=("a", "b"))
             await keep(store, contexts=(first,), edges=(edge,), receipt=receipt)
+            mark = {name: Fingerprint(content_key=name, keys=(1, *map(ord, name)))}
+            left = a_task(kind="extract", context_id=name)
+            await keep(store, fingerprints=mark, sightings=(a_sighting(name),))
+            await keep(store, outcomes=(an_outcome(name),), tasks=(left,))
             second = first.model_copy(update={"revision": 2, "content": f"{text} again"})
             await keep(store, contexts=(second,))
         await keep(store, contexts=(a_context("ctx_gone"), a_context("ctx_gone_too")))
@@ -54,6 +69,16 @@ async def ask(store: SqliteStore, answers: dict[str, Any]) -> bool:
         "user": lambda: store.read(ADA, Reads(user=True)),
         "user history": lambda: store.user_history(ADA),
         "head": lambda: store.head(ADA, "coding"),
+        "peers": lambda: store.peers(ADA, "coding"),
+        "outcomes": lambda: store.outcomes(ADA),
+        "due": lambda: store.due(),
+        "alike": lambda: store.read(ADA, Reads(alike=Fingerprint(content_key="ctx_2", keys=(1,)))),
+        **{
+            f"sightings {name}": lambda name=name: store.read(
+                ADA, Reads(context_ids=(name,), sightings=True)
+            )
+            for name in NAMES[:5]
+        },
     }
     admitted = False
     for name, question in questions.items():
@@ -126,9 +151,11 @@ def is_less(answer: Any, true: Any) -> bool:
     if hasattr(true, "candidates"):
         return is_less(answer.candidates, true.candidates)
     if hasattr(true, "contexts"):
-        shown = [*answer.contexts.values(), answer.user, answer.receipt]
-        known = [*true.contexts.values(), true.user, true.receipt, None]
-        return all(value in known for value in shown)
+        shown = [*answer.contexts.values(), answer.user, answer.receipt, *answer.sightings.values()]
+        known = [*true.contexts.values(), true.user, true.receipt, None, *true.sightings.values()]
+        return all(value in known for value in shown) and is_less(answer.alike, true.alike)
+    if hasattr(true, "outcomes"):
+        return is_less(answer.outcomes, true.outcomes)
     return answer is None
 
 
@@ -144,6 +171,14 @@ COLUMNS = [
     ("user_revision", "body", "replace(body, 'Graz', 'Linz')"),
     ("user_row", "expires_at", "9999999999999"),
     ("meta", "high_at", "0"),
+    ("context", "near_keys", "NULL"),
+    ("context", "near_keys", "zeroblob(16)"),
+    ("sighting", "sighting_body", "replace(sighting_body, 'chat', 'poison')"),
+    ("sighting", "sighting_number", "sighting_number + 1"),
+    ("outcome", "outcome_body", "replace(outcome_body, 'accepted', 'rejected')"),
+    ("outcome", "candidate_id", "'eve'"),
+    ("task", "due_at", "0"),
+    ("task", "tries", "7"),
 ]
 
 
@@ -161,6 +196,40 @@ async def test_a_changed_value_is_never_shown_and_always_found(
         assert await ask(store, answers)
         assert "poison" not in repr(answers)
         assert not (await store.verify()).ok
+
+
+async def test_a_damaged_index_of_alike_texts_leads_through_no_wall(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    mark = Fingerprint(content_key="same", keys=(1,))
+    others = [{"tenant": "evil"}, {"user_id": "grace"}, {"domain": "hiring"}]
+    async with opened(path) as store:
+        for number, other in enumerate(others):
+            scope = ADA.model_copy(update=other)
+            name, owner = f"ctx_{number}", {"user_id": scope.user_id, "domain": scope.domain}
+            note_ = a_context(name, **owner)
+            await keep(store, scope, contexts=(note_,), fingerprints={name: mark})
+        await keep(store, contexts=(a_context("ctx_mine"),), fingerprints={"ctx_mine": mark})
+    connection = apsw.Connection(str(path))
+    room = connection.execute("SELECT room FROM context_key WHERE key_seq = 4").get
+    for seq in (1, 2, 3):
+        connection.execute("UPDATE context_key SET room = ? WHERE key_seq = ?", (room, seq))
+    connection.close()
+    async with opened(path) as store:
+        seen = await store.read(ADA, Reads(alike=mark))
+        assert [context.context_id for context in seen.alike] == ["ctx_mine"]
+        assert not (await store.verify()).ok
+
+
+async def test_a_damaged_list_of_outcomes_leads_through_no_wall(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    async with opened(path) as store:
+        await keep(store, outcomes=(an_outcome("out_1"),))
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE outcome SET tenant = 'evil'")
+    connection.close()
+    async with opened(path) as store:
+        with pytest.raises(LinealError, match="damaged"):
+            await store.outcomes(Scope(tenant="evil"))
 
 
 async def test_a_damaged_memory_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -190,6 +259,11 @@ MISFITS = [
     ("DELETE FROM context WHERE context_id = 'ctx_3'", "belong to no memory"),
     ("DELETE FROM receipt WHERE idempotency_key = 'ctx_3'", "receipt"),
     ("DELETE FROM user_row", "user row"),
+    ("DELETE FROM context_key WHERE near_key = 1 AND key_seq = 3", "index of alike texts"),
+    ("UPDATE context_key SET near_key = 2 WHERE near_key = 1 AND key_seq = 3", "alike texts"),
+    ("INSERT INTO context_key VALUES (1, 2, 3)", "index of alike texts"),
+    ("INSERT INTO context_key VALUES (1, 2, 999)", "belong to no memory"),
+    ("UPDATE sighting SET sighted_seq = 999 WHERE sighted_seq = 3", "sightings"),
 ]
 
 

@@ -9,11 +9,20 @@ from pathlib import Path
 import pytest
 
 from lineal.clock import ManualClock
-from lineal.models.changes import Reads
+from lineal.models.changes import Fingerprint, Reads
 from lineal.models.search import TextQuery
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.files import StoreFiles
-from lineal.testing.samples import ADA, START, a_context, a_receipt, a_user, keep
+from lineal.testing.samples import (
+    ADA,
+    START,
+    a_context,
+    a_receipt,
+    a_sighting,
+    a_task,
+    a_user,
+    keep,
+)
 
 from .sqlite_rooms import always, files_of, note, opened, other_process, read, told
 
@@ -44,8 +53,10 @@ async def plant(store: SqliteStore, others: int = 20, **values: object) -> None:
         **values,
     )
     receipt = a_receipt("k", f'{{"id": "ctx_1", "content": "{CANARY}"}}')
-    key = {"ctx_1": CANARY}
-    await keep(store, contexts=(base,), content_keys=key, receipt=receipt)
+    fingerprints = {"ctx_1": Fingerprint(content_key=CANARY, keys=(1, 2))}
+    await keep(store, contexts=(base,), fingerprints=fingerprints, receipt=receipt)
+    again = a_sighting("ctx_1", session_id=CANARY, speaker=f"{CANARY} {CANARY}")
+    await keep(store, sightings=(again,) * 30, tasks=(a_task(kind="extract", context_id="ctx_1"),))
     for revision in range(2, 6):
         text = f"The {CANARY} {revision} " * 200
         changed = base.model_copy(update={"revision": revision, "content": text})
@@ -71,6 +82,7 @@ async def test_what_is_forgotten_leaves_every_file_at_once(tmp_path: Path, other
         assert receipt.answer == ""
         assert (await store.find(ADA, TextQuery(terms=(CANARY,)))).matched == 0
         assert (await store.find(ADA, TextQuery(terms=("walnut",)))).matched == others
+        assert await store.due() == ()
         assert (await store.verify()).ok
     assert traces(path) == []
 
@@ -186,14 +198,15 @@ async def test_every_path_decides_alike_around_the_instant(tmp_path: Path, offse
     async with opened(tmp_path / "m.db", clock) as store:
         mortal = a_context("ctx_1", content="walnut", expires_at=START + HOUR)
         row = a_user(expires_at=START + HOUR)
-        await keep(store, contexts=(mortal,), content_keys={"ctx_1": "same"}, users=(row,))
+        same = Fingerprint(content_key="same", keys=(1, 2))
+        await keep(store, contexts=(mortal,), fingerprints={"ctx_1": same}, users=(row,))
         clock.advance(hours=1, milliseconds=offset_ms)
-        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), content_key="same", user=True))
+        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), alike=same, user=True))
         stats = await store.stats(ADA)
         live = [
             bool(seen.contexts),
             not seen.tombstones,
-            seen.same_content is not None,
+            bool(seen.alike),
             seen.user is not None,
             bool(await store.history(ADA, "ctx_1")),
             bool(await store.user_history(ADA)),

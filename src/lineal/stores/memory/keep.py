@@ -7,11 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from lineal.errors import LinealError
-from lineal.models.changes import Changes, Receipt, Scope, Tombstone
+from lineal.models.changes import USER_REVISIONS_MAX, Changes, Receipt, Scope, Tombstone
 from lineal.models.context import Context
 from lineal.models.user import UserRow
+from lineal.policy.expiry import is_live
 from lineal.stores.memory import look
-from lineal.stores.memory.tenant import Subject, Tenant, user_key, within
+from lineal.stores.memory.tenant import (
+    Subject,
+    TaskKey,
+    Tenant,
+    task_key,
+    user_key,
+    within,
+)
 
 __all__ = ["bury", "check", "drop_receipt", "erase_user", "keep"]
 
@@ -21,6 +29,9 @@ def check(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None
     _check_contexts(tenant, changes.contexts, now)
     _check_users(tenant, (*changes.users, *changes.rewritten), now)
     _check_receipt(tenant, changes.receipt, now)
+    _check_sightings(tenant, scope, changes, now)
+    if any(task.tenant != scope.tenant for task in (*changes.tasks, *changes.done)):
+        raise LinealError.invalid("tasks", "A task belongs to the tenant of its write.")
     if changes.heads and None in (scope.user_id, scope.domain):
         raise LinealError.invalid("scope", "A head belongs to one user in one domain; name both.")
 
@@ -63,6 +74,16 @@ def _check_receipt(tenant: Tenant, receipt: Receipt | None, now: datetime) -> No
         raise LinealError.conflict(f"The idempotency_key '{receipt.key}' was used before.")
 
 
+def _check_sightings(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
+    written = {context.context_id: context for context in changes.contexts}
+    for name in (sighting.context_id for sighting in changes.sightings):
+        context = written.get(name) or look.live_context(tenant, scope, name, now)
+        if context is None or not within(scope, context) or not is_live(context.expires_at, now):
+            raise LinealError.conflict(
+                f"Context '{name}' isn't live, so nothing is the same as it.", context_id=name
+            )
+
+
 def _follows(what: str, last: int, offered: int, **details: Any) -> None:
     if offered != last + 1:
         raise LinealError.conflict(
@@ -86,9 +107,14 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     for edge in changes.edges:
         tenant.up[edge.child_id][edge] = None
         tenant.down[edge.parent_id][edge] = None
-    tenant.content_keys.update(changes.content_keys)
+    for name in changes.fingerprints.keys() & tenant.contexts.keys():
+        tenant.fingerprints[name] = changes.fingerprints[name]
+    for sighting in changes.sightings:
+        tenant.sightings.setdefault(sighting.context_id, []).append(sighting)
     for head in changes.heads:
         tenant.heads.setdefault(user_key(scope), {})[head.name] = head
+    tenant.outcomes += changes.outcomes
+    _keep_tasks(tenant, changes)
     for name in changes.forget:
         _forget(tenant, scope, name, now)
     if changes.receipt is not None:
@@ -96,12 +122,24 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
         tenant.shown[changes.receipt.key] = set(_subjects(changes))
 
 
+def _keep_tasks(tenant: Tenant, changes: Changes) -> None:
+    """A task that is done and left to do again is left to do."""
+    for task in changes.done:
+        tenant.tasks.pop(task_key(task), None)
+    tenant.tasks.update({task_key(task): task for task in changes.tasks})
+
+
 def _keep_user(tenant: Tenant, row: UserRow) -> None:
     """A first revision replaces what has expired under its key, vectors and all."""
     key = (row.user_id, row.domain)
     if row.revision == 1:
-        erase_user(tenant, key)
-    tenant.users.setdefault(key, []).append(row)
+        if key in tenant.users:
+            erase_user(tenant, key)
+        tenant.places_given += 1
+        tenant.places[key] = tenant.places_given
+    revisions = tenant.users.setdefault(key, [])
+    revisions.append(row)
+    del revisions[:-USER_REVISIONS_MAX]
     heads = tenant.heads.get(key, {})
     for name in heads.keys() - row.heads.keys():
         del heads[name]
@@ -110,6 +148,8 @@ def _keep_user(tenant: Tenant, row: UserRow) -> None:
 def erase_user(tenant: Tenant, key: tuple[str, str]) -> None:
     tenant.users.pop(key, None)
     tenant.heads.pop(key, None)
+    tenant.places.pop(key, None)
+    _drop_tasks(tenant, [task for task in tenant.tasks if task[:2] == key])
     _drop_receipts(tenant, key)
 
 
@@ -121,12 +161,19 @@ def _forget(tenant: Tenant, scope: Scope, name: str, now: datetime) -> None:
 
 
 def bury(tenant: Tenant, mark: Tombstone) -> None:
-    """Content, history, keys and answers go; edges stay, and the mark."""
+    """Content, history, keys, sightings, tasks and answers go; edges stay, and the mark."""
     name = mark.context_id
     tenant.tombstones[name] = mark
     del tenant.contexts[name]
-    tenant.content_keys.pop(name, None)
+    tenant.fingerprints.pop(name, None)
+    tenant.sightings.pop(name, None)
+    _drop_tasks(tenant, [task for task in tenant.tasks if task[3] == name])
     _drop_receipts(tenant, name)
+
+
+def _drop_tasks(tenant: Tenant, keys: list[TaskKey]) -> None:
+    for key in keys:
+        del tenant.tasks[key]
 
 
 def _drop_receipts(tenant: Tenant, subject: Subject) -> None:
@@ -143,3 +190,4 @@ def _subjects(changes: Changes) -> Iterator[Subject]:
     """The rows it was written with: its answer shows them."""
     yield from ((row.user_id, row.domain) for row in changes.users)
     yield from (context.context_id for context in changes.contexts)
+    yield from (sighting.context_id for sighting in changes.sightings)

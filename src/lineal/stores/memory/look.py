@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
-from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
-from lineal.models.context import Context
+from lineal.models.changes import SIGHTINGS_MAX, Reads, Receipt, Scope, Snapshot, Tombstone
+from lineal.models.context import Context, Sighting
 from lineal.models.lineage import Direction, Edge, Relation
 from lineal.models.user import UserRow
 from lineal.policy.expiry import is_live
+from lineal.stores.memory import alike
 from lineal.stores.memory.tenant import Subject, Tenant, within
 
 __all__ = [
@@ -39,7 +40,8 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
         contexts={name: context for name, context in asked.items() if context is not None},
         tombstones=tombstones(tenant, scope, reads.context_ids, now),
         receipt=receipt(tenant, reads.receipt, now),
-        same_content=_same_content(tenant, scope, reads.content_key, now),
+        alike=alike.alike(tenant, scope, reads.alike, now),
+        sightings=_sightings(tenant, scope, asked, now) if reads.sightings else {},
         descendants=descendants,
         owners=_owners(tenant, scope, (*asked, *descendants), now) if reads.owners else (),
     )
@@ -101,15 +103,12 @@ def _has_ended(tenant: Tenant, subject: Subject, now: datetime) -> bool:
     return not revisions or not is_live(revisions[-1].expires_at, now)
 
 
-def _same_content(
-    tenant: Tenant, scope: Scope, content_key: str | None, now: datetime
-) -> Context | None:
-    """The first live context with that key, in order of receipt."""
-    if content_key is None:
-        return None
-    alike = (name for name, key in tenant.content_keys.items() if key == content_key)
-    live = (live_context(tenant, scope, name, now) for name in alike)
-    return next((context for context in live if context is not None), None)
+def _sightings(
+    tenant: Tenant, scope: Scope, names: Iterable[str], now: datetime
+) -> dict[str, tuple[Sighting, ...]]:
+    """Of those that are live, perhaps none."""
+    live = (name for name in names if live_context(tenant, scope, name, now) is not None)
+    return {name: tuple(tenant.sightings.get(name, ())[-SIGHTINGS_MAX:]) for name in live}
 
 
 def tombstones(

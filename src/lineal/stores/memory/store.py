@@ -13,11 +13,14 @@ from lineal.clock import Clock
 from lineal.errors import Capability, Unsupported
 from lineal.models.changes import (
     Decide,
+    OutcomePage,
+    Peer,
     Reads,
     Scope,
     Snapshot,
     StoreStats,
     SweepReport,
+    Task,
     Tombstone,
     VerifyReport,
 )
@@ -27,7 +30,7 @@ from lineal.models.search import CandidatePage, TextQuery
 from lineal.models.user import Head
 from lineal.policy.expiry import ClockMark, advance, present
 from lineal.ports.store import Progress
-from lineal.stores.memory import find, keep, look, sweep
+from lineal.stores.memory import find, keep, listing, look, sweep
 from lineal.stores.memory.tenant import Tenant, user_key
 
 __all__ = ["MemoryStore"]
@@ -111,6 +114,20 @@ class MemoryStore:
                 return ()
             return tuple(row.model_dump_json() for row in tenant.users[user_key(scope)])
 
+    async def peers(
+        self, scope: Scope, name: str, *, after: int = 0, limit: int = 500
+    ) -> tuple[Peer, ...]:
+        with self._lock:
+            return listing.peers(self._tenant(scope), scope, name, after, limit, self._now())
+
+    async def outcomes(self, scope: Scope, *, after: int = 0, limit: int = 500) -> OutcomePage:
+        with self._lock:
+            return listing.outcomes(self._tenant(scope), scope, after, limit)
+
+    async def due(self, *, limit: int = 100) -> tuple[Task, ...]:
+        with self._lock:
+            return listing.due(self._tenants.values(), limit, self._now())
+
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
         with self._lock:
             wall = self._clock.now()
@@ -125,7 +142,7 @@ class MemoryStore:
             return sweep.stats(self._tenant(scope), scope, self._now(), size)
 
     async def verify(self, progress: Progress | None = None) -> VerifyReport:
-        """Counts the revisions; there is no disk that could have damaged them."""
+        """Counts the rows; there is no disk that could have damaged them."""
         with self._lock:
             checked = sum(map(sweep.row_count, self._tenants.values()))
         if progress is not None:

@@ -94,4 +94,6 @@ def size_bytes(tenant: Tenant) -> int:
 
 
 def row_count(tenant: Tenant) -> int:
-    return sum(map(len, tenant.contexts.values())) + sum(map(len, tenant.users.values()))
+    lists = (tenant.contexts, tenant.users, tenant.sightings)
+    rows = (row for kept in lists for revisions in kept.values() for row in revisions)
+    return sum(1 for _ in rows) + len(tenant.outcomes) + len(tenant.tasks)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from lineal.models.changes import Receipt, Scope, Tombstone
-from lineal.models.context import Context
+from lineal.models.changes import Fingerprint, Outcome, Receipt, Scope, Task, Tombstone
+from lineal.models.context import Context, Sighting
 from lineal.models.lineage import Edge
 from lineal.models.user import Head, UserRow
 
-__all__ = ["Subject", "Tenant", "user_key", "within"]
+__all__ = ["Subject", "TaskKey", "Tenant", "task_key", "user_key", "within"]
 
 Subject = str | tuple[str, str]
 """A context's id, or a user row's (user_id, domain)."""
+
+TaskKey = tuple[str, str, str, str]
+"""user_id, domain, kind, context_id."""
 
 
 @dataclass
@@ -22,6 +25,7 @@ class Tenant:
 
     users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
     shown: by key of a receipt, what its answer shows or names.
+    places: of users in order of first receipt, from 1. tasks: by their key.
     """
 
     contexts: dict[str, list[Context]] = field(default_factory=dict)
@@ -29,7 +33,12 @@ class Tenant:
     heads: dict[tuple[str, str], dict[str, Head]] = field(default_factory=dict)
     up: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
-    content_keys: dict[str, str] = field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
+    sightings: dict[str, list[Sighting]] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    tasks: dict[TaskKey, Task] = field(default_factory=dict)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    places_given: int = 0
     receipts: dict[str, Receipt] = field(default_factory=dict)
     shown: dict[str, set[Subject]] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
@@ -38,6 +47,10 @@ class Tenant:
 def user_key(scope: Scope) -> tuple[str, str]:
     """The scope's one user row; a scope of many users has none, which no key equals."""
     return (scope.user_id or "", scope.domain or "")
+
+
+def task_key(task: Task) -> TaskKey:
+    return (task.user_id, task.domain, task.kind, task.context_id)
 
 
 def within(scope: Scope, row: Context | UserRow | Tombstone) -> bool:

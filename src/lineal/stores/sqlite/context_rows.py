@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
 from lineal.clock import from_ms, to_ms
-from lineal.models.changes import Tombstone
+from lineal.models.changes import Fingerprint, Tombstone
 from lineal.models.context import Context
 from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.digests import body_of, digest, ms_or_none, parsed, require_digest
 from lineal.stores.sqlite.statements import Value
 
-__all__ = ["CONTEXT_COLUMNS", "ContextRow", "index_text", "tag_line", "tag_lines"]
+__all__ = ["CONTEXT_COLUMNS", "ContextRow", "Marks", "index_text", "tag_line", "tag_lines"]
 
 CONTEXT_COLUMNS = (
     "seq, tenant, context_id, user_id, domain, revision, memory_type, expires_at, occurred_at, "
-    "created_at, updated_at, tag_lines, content_key, context_digest"
+    "created_at, updated_at, tag_lines, content_key, near_keys, context_digest"
 )
+
+
+class Marks(NamedTuple):
+    """How a row's content is found again: a Fingerprint as two columns."""
+
+    content_key: str | None = None
+    near_keys: bytes | None = None
+
+    @classmethod
+    def of(cls, fingerprint: Fingerprint) -> Marks:
+        keys = sorted(set(fingerprint.keys))
+        near_keys = struct.pack(f">{len(keys)}q", *keys)
+        return cls(fingerprint.content_key, near_keys or None)
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """Each number once, ascending."""
+        packed = self.near_keys or b""
+        return struct.unpack(f">{len(packed) // 8}q", packed)
 
 
 class ContextRow(NamedTuple):
@@ -37,6 +57,7 @@ class ContextRow(NamedTuple):
     updated_at: int
     tag_lines: str
     content_key: str | None
+    near_keys: bytes | None
     context_digest: bytes
 
     @classmethod
@@ -44,13 +65,12 @@ class ContextRow(NamedTuple):
         """The row if its digest fits it; raises LinealError naming the id otherwise."""
         row = cls(*values)
         name = str(row.context_id)
-        require_digest(row.context_digest, row[1:-1], f"The memory '{name}'", context_id=name)
+        what = f"The memory '{name}'"
+        require_digest(row.context_digest, _covered(row[1:-1]), what, context_id=name)
         return row
 
     @classmethod
-    def made(
-        cls, tenant: str, context: Context, content_key: str | None, seq: int = 0
-    ) -> ContextRow:
+    def made(cls, tenant: str, context: Context, marks: Marks, seq: int = 0) -> ContextRow:
         """The row that keeps `context`; seq 0: not known yet."""
         values = (
             tenant,
@@ -64,9 +84,9 @@ class ContextRow(NamedTuple):
             to_ms(context.created_at),
             to_ms(context.updated_at),
             tag_lines(context.tags),
-            content_key,
+            *marks,
         )
-        return cls(seq, *values, context_digest=digest(*values))
+        return cls(seq, *values, context_digest=digest(*_covered(values)))
 
     def revision_values(self, context: Context) -> tuple[Value, ...]:
         """`context` as a row of context_revision."""
@@ -74,9 +94,13 @@ class ContextRow(NamedTuple):
         check = digest(self.tenant, self.context_id, number, body)
         return (self.seq, number, to_ms(context.updated_at), body, check)
 
-    def rekeyed(self, content_key: str) -> ContextRow:
-        row = self._replace(content_key=content_key)
-        return row._replace(context_digest=digest(*row[1:-1]))
+    @property
+    def marks(self) -> Marks:
+        return Marks(self.content_key, self.near_keys)
+
+    def remarked(self, marks: Marks) -> ContextRow:
+        row = self._replace(content_key=marks.content_key, near_keys=marks.near_keys)
+        return row._replace(context_digest=digest(*_covered(row[1:-1])))
 
     def live(self, now_ms: int) -> bool:
         return self.expires_at is None or now_ms < self.expires_at
@@ -107,6 +131,11 @@ class ContextRow(NamedTuple):
             created_at=from_ms(self.created_at),
             ended_at=from_ms(ended_at),
         )
+
+
+def _covered(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """What the digest is over: a row without keys has the digest that the first version gave it."""
+    return values if values[-1] is not None else values[:-1]
 
 
 def tag_line(tag: str) -> str:

@@ -14,15 +14,15 @@ from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.digests import naming
 from lineal.stores.sqlite.rows import tombstone_of
-from lineal.stores.sqlite.statements import all_rows, one_row, sql, wall
+from lineal.stores.sqlite.statements import all_rows, one_row, sql
 
 __all__ = [
     "context_row",
     "history",
     "kept_tombstone",
     "live_row",
+    "numbered",
     "present_context",
-    "same_content",
     "tombstones",
 ]
 
@@ -74,24 +74,16 @@ def live_row(
     return row
 
 
-def same_content(
-    connection: apsw.Connection, scope: Scope, content_key: str | None, now: datetime
-) -> Context | None:
-    """The first live context with that key, in order of receipt."""
-    if content_key is None:
-        return None
-    inside = wall(scope)
-    statement = sql(
-        _SELECT_CONTEXT,
-        "WHERE",
-        inside.condition,
-        "AND content_key = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY seq LIMIT 1",
-    )
-    now_ms = to_ms(now)
-    values = one_row(connection, statement, now_ms, *inside.values, content_key, now_ms)
+def numbered(connection: apsw.Connection, scope: Scope, seq: int, now: datetime) -> Context | None:
+    """The live context of that row if it is within the scope; an index that led here isn't
+    believed."""
+    values = one_row(connection, sql(_SELECT_CONTEXT, "WHERE seq = ?"), to_ms(now), seq)
     if values is None:
         return None
     row = ContextRow.checked(values[:-2])
+    inside = row.tenant == scope.tenant and _within(scope, row.user_id, row.domain)
+    if not inside or not row.live(to_ms(now)):
+        return None
     return row.context(row.revision, *values[-2:])
 
 

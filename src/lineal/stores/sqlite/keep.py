@@ -9,15 +9,19 @@ import apsw
 
 from lineal.clock import to_ms
 from lineal.errors import LinealError
-from lineal.models.changes import Changes, Scope
+from lineal.models.changes import USER_REVISIONS_MAX, Changes, Fingerprint, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import fulltext, receipts
-from lineal.stores.sqlite.context_rows import ContextRow
+from lineal.stores.sqlite.alike import keep_keys
+from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import context_row, kept_tombstone
 from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
 from lineal.stores.sqlite.graph import keep_edge
+from lineal.stores.sqlite.outcomes import keep_outcome
 from lineal.stores.sqlite.rows import head_values
+from lineal.stores.sqlite.sightings import keep_sighting
+from lineal.stores.sqlite.tasks import drop_task, keep_task
 from lineal.stores.sqlite.user_rows import UserKept
 from lineal.stores.sqlite.users import kept_user
 
@@ -25,15 +29,17 @@ __all__ = ["keep"]
 
 _INSERT_CONTEXT = (
     "INSERT INTO context (tenant, context_id, user_id, domain, revision, memory_type, expires_at, "
-    "occurred_at, created_at, updated_at, tag_lines, content_key, context_digest) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "occurred_at, created_at, updated_at, tag_lines, content_key, near_keys, "
+    "context_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_CONTEXT = (
     "UPDATE context SET revision = ?, memory_type = ?, expires_at = ?, occurred_at = ?, "
-    "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, context_digest = ? "
-    "WHERE seq = ?"
+    "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, near_keys = ?, "
+    "context_digest = ? WHERE seq = ?"
 )
-_UPDATE_KEY = "UPDATE context SET content_key = ?, context_digest = ? WHERE seq = ?"
+_UPDATE_MARKS = (
+    "UPDATE context SET content_key = ?, near_keys = ?, context_digest = ? WHERE seq = ?"
+)
 _INSERT_REVISION = "INSERT INTO context_revision VALUES (?, ?, ?, ?, ?)"
 _INSERT_USER = (
     "INSERT INTO user_row (tenant, user_id, domain, revision, expires_at, row_digest) "
@@ -47,45 +53,72 @@ _REPLACE_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime) -> None:
     """Keep all of it, or raise LinealError: conflict for a revision that doesn't follow."""
-    for context in changes.contexts:
-        _keep_context(connection, scope, context, changes.content_keys.get(context.context_id), now)
-    for user in changes.users:
-        _keep_user(connection, scope.tenant, user, now)
-    for user in changes.rewritten:
-        _rewrite_user(connection, scope.tenant, user, now)
-    for edge in changes.edges:
-        keep_edge(connection, scope.tenant, edge)
-    _rekey(connection, scope, changes)
-    for head in changes.heads:
-        _keep_head(connection, scope, head)
+    _keep_contexts(connection, scope, changes, now)
+    _keep_users(connection, scope, changes, now)
+    _keep_others(connection, scope, changes)
     for name in changes.forget:
         _forget(connection, scope, name, now)
     if changes.receipt is not None:
         receipts.keep(connection, scope.tenant, changes, changes.receipt)
 
 
+def _keep_contexts(
+    connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime
+) -> None:
+    for context in changes.contexts:
+        fingerprint = changes.fingerprints.get(context.context_id)
+        _keep_context(connection, scope, context, fingerprint, now)
+    _remark(connection, scope, changes)
+    for sighting in changes.sightings:
+        keep_sighting(connection, scope, sighting, now)
+
+
+def _keep_users(connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime) -> None:
+    for user in changes.users:
+        _keep_user(connection, scope.tenant, user, now)
+    for user in changes.rewritten:
+        _rewrite_user(connection, scope.tenant, user, now)
+    for head in changes.heads:
+        _keep_head(connection, scope, head)
+
+
+def _keep_others(connection: apsw.Connection, scope: Scope, changes: Changes) -> None:
+    """A task that is done and left to do again is left to do."""
+    for edge in changes.edges:
+        keep_edge(connection, scope.tenant, edge)
+    for outcome in changes.outcomes:
+        keep_outcome(connection, scope.tenant, outcome)
+    for task in changes.done:
+        drop_task(connection, scope, task)
+    for task in changes.tasks:
+        keep_task(connection, scope, task)
+
+
 def _keep_context(
     connection: apsw.Connection,
     scope: Scope,
     context: Context,
-    content_key: str | None,
+    fingerprint: Fingerprint | None,
     now: datetime,
 ) -> None:
     name = context.context_id
     old = context_row(connection, scope.tenant, name)
     _refuse_ended(connection, scope, old, name, now)
     _follows(f"Context '{name}'", old.revision if old else 0, context.revision, context_id=name)
+    before = old.marks if old else Marks()
+    marks = Marks.of(fingerprint) if fingerprint else before
     if old is None:
-        row = _insert_context(connection, scope.tenant, context, content_key)
+        row = _insert_context(connection, scope.tenant, context, marks)
     else:
-        row = _replace_context(connection, old, context, content_key)
+        row = _replace_context(connection, old, context, marks)
+    keep_keys(connection, row, before)
     connection.execute(_INSERT_REVISION, row.revision_values(context))
 
 
 def _insert_context(
-    connection: apsw.Connection, tenant: str, context: Context, content_key: str | None
+    connection: apsw.Connection, tenant: str, context: Context, marks: Marks
 ) -> ContextRow:
-    row = ContextRow.made(tenant, context, content_key)
+    row = ContextRow.made(tenant, context, marks)
     connection.execute(_INSERT_CONTEXT, row[1:])
     seq = connection.last_insert_rowid()
     fulltext.add(connection, seq, context)
@@ -93,7 +126,7 @@ def _insert_context(
 
 
 def _replace_context(
-    connection: apsw.Connection, old: ContextRow, context: Context, content_key: str | None
+    connection: apsw.Connection, old: ContextRow, context: Context, marks: Marks
 ) -> ContextRow:
     """The new present of a row that is there."""
     if (old.user_id, old.domain) != (context.user_id, context.domain):
@@ -102,7 +135,7 @@ def _replace_context(
             context_id=old.context_id,
         )
     fulltext.replace(connection, old, context)
-    row = ContextRow.made(old.tenant, context, content_key or old.content_key, old.seq)
+    row = ContextRow.made(old.tenant, context, marks, old.seq)
     connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
     return row
 
@@ -120,14 +153,15 @@ def _refuse_ended(
         )
 
 
-def _rekey(connection: apsw.Connection, scope: Scope, changes: Changes) -> None:
-    """Keys of contexts that have no new revision here."""
+def _remark(connection: apsw.Connection, scope: Scope, changes: Changes) -> None:
+    """Fingerprints of contexts that have no new revision here."""
     written = {context.context_id for context in changes.contexts}
-    for name, content_key in changes.content_keys.items():
-        row = None if name in written else context_row(connection, scope.tenant, name)
-        if row is not None:
-            new = row.rekeyed(content_key)
-            connection.execute(_UPDATE_KEY, (content_key, new.context_digest, row.seq))
+    for name, fingerprint in changes.fingerprints.items():
+        old = None if name in written else context_row(connection, scope.tenant, name)
+        if old is not None:
+            row = old.remarked(Marks.of(fingerprint))
+            connection.execute(_UPDATE_MARKS, (*row[-3:], row.seq))
+            keep_keys(connection, row, old.marks)
 
 
 def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> UserKept:
@@ -146,6 +180,9 @@ def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: dat
     else:
         connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
     connection.execute(_INSERT_USER_REVISION, row.revision_values(user))
+    if user.revision > USER_REVISIONS_MAX:
+        earliest = user.revision - USER_REVISIONS_MAX + 1
+        connection.execute(_DELETE_EARLIER, (row.user_seq, earliest))
     erase_heads(connection, row, kept=user.heads)
     return row
 

@@ -11,9 +11,11 @@ from lineal.clock import to_ms
 from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.user import UserRow
-from lineal.stores.sqlite.contexts import live_row, present_context, same_content
+from lineal.stores.sqlite.alike import alike
+from lineal.stores.sqlite.contexts import live_row, present_context
 from lineal.stores.sqlite.graph import descendants
 from lineal.stores.sqlite.receipts import receipt
+from lineal.stores.sqlite.sightings import sightings
 from lineal.stores.sqlite.users import is_known, live_user
 
 __all__ = ["snapshot"]
@@ -37,7 +39,8 @@ def snapshot(connection: apsw.Connection, scope: Scope, reads: Reads, now: datet
         contexts=contexts,
         tombstones=marks,
         receipt=_receipt(connection, scope, reads.receipt, now),
-        same_content=same_content(connection, scope, reads.content_key, now),
+        alike=alike(connection, scope, reads.alike, now),
+        sightings=sightings(connection, scope, contexts, now) if reads.sightings else {},
         descendants=resting,
         owners=_owners(connection, scope, (*contexts, *resting), now) if reads.owners else (),
     )

@@ -75,6 +75,8 @@ def keep(connection: apsw.Connection, tenant: str, changes: Changes, new: Receip
         connection.execute(_INSERT_USER, (tenant, new.key, user.user_id, user.domain))
     for context in changes.contexts:
         connection.execute(_INSERT_CONTEXT, (tenant, new.key, context.context_id))
+    for sighting in changes.sightings:
+        connection.execute(_INSERT_CONTEXT, (tenant, new.key, sighting.context_id))
 
 
 def empty_of_context(connection: apsw.Connection, tenant: str, context_id: str) -> None:

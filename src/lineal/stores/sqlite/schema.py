@@ -150,7 +150,64 @@ CREATE TABLE tombstone (
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_SECOND = """
+-- context.near_keys: the numbers by which near-identical texts are found (alike.py), 8 bytes each,
+-- ascending, big-endian. NULL without any; then context_digest doesn't cover the column, so that
+-- rows of the first version keep theirs.
+ALTER TABLE context ADD COLUMN near_keys BLOB;
+
+-- One entry for each number of a context, made from near_keys. room: a hash of (tenant, user_id,
+-- domain), so that one user's entries lie together. No reference to context: looking for the
+-- entries of one without its numbers would read them all.
+CREATE TABLE context_key (
+    room INTEGER NOT NULL,
+    near_key INTEGER NOT NULL,
+    key_seq INTEGER NOT NULL,
+    PRIMARY KEY (room, near_key, key_seq DESC)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sighting (
+    sighted_seq INTEGER NOT NULL REFERENCES context (seq),
+    sighting_number INTEGER NOT NULL,
+    sighting_body TEXT NOT NULL,
+    sighting_digest BLOB NOT NULL,
+    PRIMARY KEY (sighted_seq, sighting_number)
+) STRICT;
+
+-- Never changed and never taken out: no content stands here.
+CREATE TABLE outcome (
+    outcome_seq INTEGER PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    candidate_id TEXT NOT NULL,
+    outcome_body TEXT NOT NULL,
+    outcome_digest BLOB NOT NULL
+) STRICT;
+CREATE INDEX outcome_tenant ON outcome (tenant);
+CREATE INDEX outcome_domain ON outcome (tenant, domain);
+CREATE INDEX outcome_user ON outcome (tenant, user_id);
+CREATE INDEX outcome_candidate ON outcome (tenant, candidate_id);
+
+-- user_id before kind: what is left to do for a user goes with the row.
+CREATE TABLE task (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    context_id TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    task_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, user_id, domain, kind, context_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_due ON task (due_at);
+CREATE INDEX task_context ON task (context_id);
+
+CREATE INDEX user_row_peers ON user_row (tenant, domain, user_seq, expires_at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
 """Appended to, never edited: the number of those that ran is the file's user_version."""
 
 VERSION = len(MIGRATIONS)

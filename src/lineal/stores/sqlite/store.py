@@ -17,11 +17,14 @@ from lineal.clock import Clock
 from lineal.errors import LinealError
 from lineal.models.changes import (
     Decide,
+    OutcomePage,
+    Peer,
     Reads,
     Scope,
     Snapshot,
     StoreStats,
     SweepReport,
+    Task,
     Tombstone,
     VerifyReport,
 )
@@ -35,9 +38,12 @@ from lineal.stores.sqlite import (
     contexts,
     graph,
     look,
+    outcomes,
+    peers,
     search,
     stats,
     sweep,
+    tasks,
     trouble,
     users,
     verify,
@@ -157,6 +163,21 @@ class SqliteStore:
 
     async def user_history(self, scope: Scope) -> tuple[str, ...]:
         return await self._look(lambda view: users.user_history(view.connection, scope, view.now))
+
+    async def peers(
+        self, scope: Scope, name: str, *, after: int = 0, limit: int = 500
+    ) -> tuple[Peer, ...]:
+        return await self._look(
+            lambda view: peers.peers(view.connection, scope, name, after, limit, view.now)
+        )
+
+    async def outcomes(self, scope: Scope, *, after: int = 0, limit: int = 500) -> OutcomePage:
+        return await self._look(
+            lambda view: outcomes.outcomes(view.connection, scope, after, limit)
+        )
+
+    async def due(self, *, limit: int = 100) -> tuple[Task, ...]:
+        return await self._look(lambda view: tasks.due(view.connection, limit, view.now))
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
         """In several short transactions, so that writers in between don't wait long."""

@@ -16,7 +16,7 @@ from lineal.stores.sqlite.rows import head_of
 from lineal.stores.sqlite.statements import Value, all_rows, one_row, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
-__all__ = ["head", "is_known", "kept_user", "live_user", "user_history"]
+__all__ = ["head", "is_known", "kept_head", "kept_user", "live_user", "user_history"]
 
 _SELECT_USER = sql(
     "SELECT",
@@ -75,8 +75,11 @@ def user_history(connection: apsw.Connection, scope: Scope, now: datetime) -> tu
 
 def head(connection: apsw.Connection, scope: Scope, name: str, now: datetime) -> Head | None:
     """The live user's head of that name."""
-    if _live(connection, scope, now) is None:
-        return None
+    return None if _live(connection, scope, now) is None else kept_head(connection, scope, name)
+
+
+def kept_head(connection: apsw.Connection, scope: Scope, name: str) -> Head | None:
+    """The head of that name, of a user who is known to be live."""
     key = (scope.tenant, scope.user_id, scope.domain, name)
     values = one_row(connection, _SELECT_HEAD, *key)
     return None if values is None else head_of(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
@@ -12,9 +12,13 @@ from lineal.errors import LinealError
 from lineal.models.changes import VerifyReport
 from lineal.ports.store import Progress
 from lineal.stores.sqlite import rows, trouble
+from lineal.stores.sqlite.alike import key_entries
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.meta import read_meta
+from lineal.stores.sqlite.outcomes import outcome_of
+from lineal.stores.sqlite.sightings import sighting_of
 from lineal.stores.sqlite.statements import Row, all_rows, one_row, one_value, sql
+from lineal.stores.sqlite.tasks import task_of
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite.words import WordCheck
 
@@ -37,14 +41,24 @@ _OTHERS: tuple[tuple[str, Callable[[Row], object]], ...] = (
     ("SELECT * FROM head", rows.head_of),
     ("SELECT * FROM receipt", rows.receipt_of),
     ("SELECT * FROM tombstone", rows.tombstone_of),
+    (
+        "SELECT tenant, context_id, sighting_number, sighting_body, sighting_digest "
+        "FROM sighting JOIN context ON seq = sighted_seq",
+        sighting_of,
+    ),
+    ("SELECT * FROM outcome", outcome_of),
+    ("SELECT * FROM task", task_of),
 )
 """Rows that are checked one by one; their second column names them."""
 
 _TOTAL = (
     "SELECT (SELECT count(*) FROM context) + (SELECT count(*) FROM user_row) + "
     "(SELECT count(*) FROM edge) + (SELECT count(*) FROM head) + "
-    "(SELECT count(*) FROM receipt) + (SELECT count(*) FROM tombstone)"
+    "(SELECT count(*) FROM receipt) + (SELECT count(*) FROM tombstone) + "
+    "(SELECT count(*) FROM sighting) + (SELECT count(*) FROM outcome) + "
+    "(SELECT count(*) FROM task)"
 )
+_KEYS = "SELECT room, near_key, key_seq FROM context_key"
 _MISFITS = (
     (
         "SELECT count(*) FROM context WHERE NOT EXISTS "
@@ -60,6 +74,16 @@ _MISFITS = (
         "SELECT count(*) FROM context_revision WHERE NOT EXISTS "
         "(SELECT 1 FROM context WHERE seq = context_seq AND number <= revision)",
         "revisions belong to no memory",
+    ),
+    (
+        "SELECT count(*) FROM context_key WHERE NOT EXISTS "
+        "(SELECT 1 FROM context WHERE seq = key_seq)",
+        "entries of the index of alike texts belong to no memory",
+    ),
+    (
+        "SELECT count(*) FROM sighting WHERE NOT EXISTS "
+        "(SELECT 1 FROM context WHERE seq = sighted_seq)",
+        "sightings belong to no memory",
     ),
     (
         "SELECT count(*) FROM user_revision WHERE NOT EXISTS "
@@ -125,6 +149,7 @@ class _Check:
         self._damaged: dict[str, None] = {}
         self._problems: dict[str, None] = {}
         self._words = WordCheck(connection)
+        self._keys = 0
 
     def everything(self) -> None:
         self._engine()
@@ -173,6 +198,7 @@ class _Check:
 
     def _context(self, seq: int) -> None:
         row = ContextRow.checked(self._row(_CONTEXT, seq))
+        self._keys += _summed(key_entries(row))
         revisions = all_rows(self._connection, _REVISIONS, seq)
         for found in revisions:
             context = row.context(*found)
@@ -185,7 +211,7 @@ class _Check:
         revisions = all_rows(self._connection, _USER_REVISIONS, seq)
         for found in revisions:
             row.body(*found)
-        # A row that was rewritten begins with that revision.
+        # A row that was rewritten begins with that revision, a long one with the last few.
         first = min((number for number, _, _ in revisions), default=0)
         self._numbered(row.what, first, row.revision, revisions)
 
@@ -206,6 +232,13 @@ class _Check:
             count: int = one_value(self._connection, statement)
             if count:
                 self.problem(f"{count} {meaning}.")
+        if self._keys != _summed(self._connection.execute(_KEYS)):
+            self.problem("The index of alike texts doesn't fit the memories.")
         different = self._words.different()
         if different:
             self.problem(f"{different} words of the full-text index don't fit the memories.")
+
+
+def _summed(entries: Iterable[tuple[Any, ...]]) -> int:
+    """Equal for the same entries in any order. Numbers have the same hash in every process."""
+    return sum(map(hash, entries))

@@ -10,7 +10,7 @@ import pytest
 
 from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Reads, Scope
+from lineal.models.changes import Fingerprint, Reads, Scope
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Store
@@ -19,6 +19,7 @@ from lineal.testing.samples import ADA, START, a_context, a_receipt, a_user, an_
 __all__ = ["StoreLife"]
 
 HOUR = timedelta(hours=1)
+SAME = Fingerprint(content_key="key", keys=(1, 2))
 HEAD = Head(name="coding", version="v1", vector=(1.0, 0.0))
 
 
@@ -235,7 +236,7 @@ class StoreLife:
 
 _PATHS = (
     "read",
-    "same_content",
+    "alike",
     "find words",
     "find newest",
     "history",
@@ -253,20 +254,20 @@ async def _keep_mortal(store: Store, expires_at: object = START + HOUR) -> None:
         contexts=(a_context("ctx_1", content="A mortal thing.", expires_at=expires_at),),
         users=(a_user(expires_at=expires_at),),
         edges=(an_edge("ctx_1", "ctx_0"),),
-        content_keys={"ctx_1": "key"},
+        fingerprints={"ctx_1": SAME},
         heads=(HEAD,),
     )
 
 
 async def _paths_that_show(store: Store) -> set[str]:
     """By which of _PATHS anything of ctx_1 or ada's row can be seen."""
-    seen = await store.read(ADA, Reads(user=True, context_ids=("ctx_1",), content_key="key"))
+    seen = await store.read(ADA, Reads(user=True, context_ids=("ctx_1",), alike=SAME))
     words = await store.find(ADA, TextQuery(terms=("mortal",)))
     newest = await store.find(ADA, TextQuery())
     stats = await store.stats(ADA)
     shown = (
         "ctx_1" in seen.contexts,
-        seen.same_content is not None,
+        bool(seen.alike),
         bool(words.matched or words.candidates),
         any(found.context.context_id == "ctx_1" for found in newest.candidates),
         bool(await store.history(ADA, "ctx_1")),

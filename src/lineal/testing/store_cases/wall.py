@@ -10,15 +10,26 @@ import pytest
 
 from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Reads, Scope, Snapshot
+from lineal.models.changes import Fingerprint, Reads, Scope, Snapshot
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Store
-from lineal.testing.samples import ADA, START, a_context, a_receipt, a_user, an_edge, keep
+from lineal.testing.samples import (
+    ADA,
+    START,
+    a_context,
+    a_receipt,
+    a_sighting,
+    a_user,
+    an_edge,
+    an_outcome,
+    keep,
+)
 
 __all__ = ["StoreWall"]
 
 EVIL = Scope(tenant="evil", user_id="ada", domain="coding")
+SAME = Fingerprint(content_key="key", keys=(1, 2))
 HEAD = Head(name="coding", version="v1", vector=(1.0, 0.0))
 
 LOOKALIKES = [
@@ -57,7 +68,8 @@ class StoreWall:
             user=True,
             context_ids=asked,
             receipt="k",
-            content_key="key",
+            alike=SAME,
+            sightings=True,
             descendants_of="ctx_1",
         )
         for scope in (EVIL, Scope(tenant="evil")):
@@ -69,6 +81,8 @@ class StoreWall:
             assert await store.tombstones(scope, asked) == {}
             assert await store.head(scope, "coding") is None
             assert await store.user_history(scope) == ()
+            assert await store.peers(scope, "coding") == ()
+            assert (await store.outcomes(scope)).outcomes == ()
             stats = await store.stats(scope)
             counted = (stats.contexts, stats.users, stats.tombstones, stats.edges, stats.revisions)
             assert counted == (0, 0, 0, 0, 0)
@@ -78,11 +92,15 @@ class StoreWall:
         await _furnish(store, ADA, "acme's")
         await _furnish(store, EVIL, "evil's")
         for scope, owner in ((ADA, "acme's"), (EVIL, "evil's")):
-            reads = Reads(user=True, context_ids=("ctx_1",), receipt="k", content_key="key")
-            seen = await store.read(scope, reads)
+            asked = {"context_ids": ("ctx_1",), "receipt": "k", "alike": SAME}
+            seen = await store.read(scope, Reads(user=True, sightings=True, **asked))
             assert seen.contexts["ctx_1"].content == f"{owner} note"
-            assert seen.same_content is not None
-            assert seen.same_content.content == f"{owner} note"
+            assert [context.content for context in seen.alike] == [f"{owner} note"]
+            assert [sighting.session_id for sighting in seen.sightings["ctx_1"]] == [owner]
+            outcomes = (await store.outcomes(scope)).outcomes
+            assert [outcome.candidate_id for outcome in outcomes] == [owner]
+            (peer,) = await store.peers(scope, "coding")
+            assert (peer.row.extras, peer.head) == ({"owner": owner}, HEAD)
             assert seen.user is not None
             assert seen.user.extras == {"owner": owner}
             assert seen.receipt is not None
@@ -128,15 +146,14 @@ class StoreWall:
                 scope,
                 contexts=(note,),
                 users=(a_user(extras={"number": number}, **names),),
-                content_keys={note.context_id: "key"},
+                fingerprints={note.context_id: SAME},
                 heads=(Head(name="coding", version=f"v{number}", vector=(1.0,)),),
             )
         for number, scope in enumerate(pair):
-            seen = await store.read(scope, Reads(user=True, content_key="key"))
+            seen = await store.read(scope, Reads(user=True, alike=SAME))
             assert seen.user is not None
             assert seen.user.extras == {"number": number}
-            assert seen.same_content is not None
-            assert seen.same_content.context_id == f"ctx_{number}"
+            assert [context.context_id for context in seen.alike] == [f"ctx_{number}"]
             page = await store.find(scope, TextQuery(terms=("note",)))
             assert [found.context.content for found in page.candidates] == [f"note {number}"]
             head = await store.head(scope, "coding")
@@ -149,9 +166,9 @@ class StoreWall:
         grace = Scope(tenant="acme", user_id="grace", domain="coding")
         hiring = Scope(tenant="acme", user_id="ada", domain="hiring")
         for scope in (grace, hiring):
-            asked = Reads(user=True, context_ids=("ctx_1", "ctx_3"), content_key="key")
+            asked = Reads(user=True, context_ids=("ctx_1", "ctx_3"), alike=SAME)
             seen = await store.read(scope, asked)
-            assert (seen.user, seen.same_content) == (None, None)
+            assert (seen.user, seen.alike) == (None, ())
             assert (seen.contexts, seen.tombstones) == ({}, {})
             assert await store.history(scope, "ctx_1") == ()
             assert await store.tombstones(scope, ("ctx_3",)) == {}
@@ -189,7 +206,7 @@ class StoreWall:
 
 
 async def _furnish(store: Store, scope: Scope, owner: str) -> None:
-    """Two live notes, a forgotten one, a user with a head, a receipt, an edge."""
+    """Two live notes, a forgotten one, a sighting, an outcome, a user with a head, a receipt."""
     first, second, third = (a_context(f"ctx_{n}", content=f"{owner} note") for n in (1, 2, 3))
     await keep(store, scope, contexts=(third,))
     await keep(
@@ -198,8 +215,10 @@ async def _furnish(store: Store, scope: Scope, owner: str) -> None:
         contexts=(first, second),
         users=(a_user(extras={"owner": owner}),),
         edges=(an_edge("ctx_2", "ctx_1"),),
-        content_keys={"ctx_1": "key"},
+        fingerprints={"ctx_1": SAME},
         heads=(HEAD,),
+        sightings=(a_sighting("ctx_1", session_id=owner),),
+        outcomes=(an_outcome("out_1", candidate_id=owner),),
         forget=("ctx_3",),
         receipt=a_receipt("k", f'"{owner}"'),
     )

@@ -10,11 +10,12 @@ import pytest
 
 from lineal.clock import ManualClock
 from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
-from lineal.models.changes import Changes, Plan, Reads, Scope, Snapshot
-from lineal.models.context import Context, MemoryType
+from lineal.models.changes import Changes, Fingerprint, Plan, Reads, Scope, Snapshot
+from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
+from lineal.models.context import MemoryType
 from lineal.models.lineage import DeclaredLineage, Lineage, ObservedLineage
 from lineal.models.search import TextQuery
-from lineal.models.user import FieldValue, Head, HeadInfo, UserRow, ValueSource
+from lineal.models.user import Head, HeadInfo, UserRow
 from lineal.ports.store import Store
 from lineal.testing.samples import ADA, START, a_context, a_receipt, a_user, an_edge, keep
 
@@ -49,30 +50,31 @@ FULL_CONTEXT = a_context(
     ),
 )
 
+AGE = Claim(
+    value=34,
+    source=ValueSource.EXTRACTED,
+    origin="append",
+    occurred_at=START,
+    recorded_at=START,
+    context_id="ctx_full",
+    span=(2, 4),
+    confidence=0.9,
+    model_version="rules.v1",
+)
+
 FULL_USER = a_user(
-    fields={
-        "age": FieldValue(
-            value=34,
-            source=ValueSource.EXTRACTED,
-            origin="append",
-            occurred_at=START,
-            recorded_at=START,
-            context_id="ctx_full",
-            span=(2, 4),
-            confidence=0.9,
-            model_version="rules.v1",
-        )
-    },
+    fields={"age": FieldValue(value=34, claims=Claims((AGE,)), standing=(0,), ends_at=START)},
     extras={"odd": [1, {"k": None}]},
     memory_ref="jeanmemory://x",
     heads={"coding": HeadInfo(dim=4, version="v1")},
 )
 
+SAME = Fingerprint(content_key="key", keys=(1, 2))
 HEAD = Head(name="coding", version="v1", vector=(0.5, -0.5, 0.5, -0.5))
 
 
 class StoreWrites:
-    """Commits, revisions, history, receipts, heads, content keys and forgetting."""
+    """Commits, revisions, history, receipts, heads and forgetting."""
 
     async def test_what_is_committed_is_read_back_whole(self, store: Store) -> None:
         await keep(
@@ -141,17 +143,17 @@ class StoreWrites:
                 contexts=(a_context("ctx_2"), a_context("ctx_1")),
                 users=(a_user(),),
                 edges=(an_edge("ctx_2", "ctx_1"),),
-                content_keys={"ctx_2": "key"},
+                fingerprints={"ctx_2": SAME},
                 heads=(HEAD,),
                 forget=("ctx_3",),
                 receipt=a_receipt("k"),
             )
         assert raised.value.code is ErrorCode.CONFLICT
         asked = ("ctx_1", "ctx_2", "ctx_3")
-        reads = Reads(user=True, context_ids=asked, receipt="k", content_key="key")
+        reads = Reads(user=True, context_ids=asked, receipt="k", alike=SAME)
         seen = await store.read(ADA, reads)
         assert sorted(seen.contexts) == ["ctx_1", "ctx_3"]
-        assert (seen.user, seen.receipt, seen.same_content) == (None, None, None)
+        assert (seen.user, seen.receipt, seen.alike) == (None, None, ())
         assert await store.edges(ADA, asked, "both") == ()
         assert await store.head(ADA, "coding") is None
         assert (await store.find(ADA, TextQuery())).matched == 2
@@ -222,17 +224,6 @@ class StoreWrites:
         seen = await store.read(ADA, Reads(receipt="k", context_ids=("ctx_1",)))
         assert (seen.receipt, seen.contexts) == (a_receipt("k", "1"), {})
 
-    async def test_a_content_key_finds_the_live_context_that_has_it_now(self, store: Store) -> None:
-        await keep(store, contexts=(a_context("ctx_1"),), content_keys={"ctx_1": "old"})
-        assert await _alike(store, "old") == a_context("ctx_1")
-        assert await _alike(store, "new") is None
-        await keep(store, contexts=(a_context("ctx_1", revision=2),))
-        assert await _alike(store, "old") == a_context("ctx_1", revision=2)
-        third = a_context("ctx_1", revision=3)
-        await keep(store, contexts=(third,), content_keys={"ctx_1": "new"})
-        assert await _alike(store, "old") is None
-        assert await _alike(store, "new") == third
-
     async def test_a_head_is_replaced_by_the_next_of_its_name(self, store: Store) -> None:
         await keep(store, users=(a_user(),), heads=(HEAD,))
         newer = Head(name="coding", version="v2", vector=(1.0, 0.0))
@@ -246,7 +237,7 @@ class StoreWrites:
     ) -> None:
         said = a_receipt("k", '{"context_id": "ctx_1"}')
         note = a_context("ctx_1")
-        await keep(store, contexts=(note,), content_keys={"ctx_1": "key"}, receipt=said)
+        await keep(store, contexts=(note,), fingerprints={"ctx_1": SAME}, receipt=said)
         await keep(store, contexts=(a_context("ctx_1", revision=2), a_context("ctx_2")))
         edges = (an_edge("ctx_2", "ctx_1"),)
         named = a_receipt("other", '{"context_id": "ctx_2", "source_ids": ["ctx_1"]}')
@@ -254,8 +245,8 @@ class StoreWrites:
         ended_at = clock.advance(hours=1)
         done = a_receipt("f", '{"context_id": "ctx_1", "forgotten": ["ctx_1"]}')
         await keep(store, Scope(tenant="acme"), forget=("ctx_1",), receipt=done)
-        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), receipt="k", content_key="key"))
-        assert (seen.contexts, seen.same_content) == ({}, None)
+        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), receipt="k", alike=SAME))
+        assert (seen.contexts, seen.alike) == ({}, ())
         assert seen.receipt == said.model_copy(update={"answer": ""})
         mark = seen.tombstones["ctx_1"]
         assert (mark.reason, mark.revision, mark.memory_type) == ("forgotten", 2, "fact")
@@ -331,7 +322,3 @@ class StoreWrites:
             return
         assert told.details["capability"] == Capability.MAINTENANCE
         assert not target.exists()
-
-
-async def _alike(store: Store, content_key: str) -> Context | None:
-    return (await store.read(ADA, Reads(content_key=content_key))).same_content

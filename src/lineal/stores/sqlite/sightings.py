@@ -1,0 +1,64 @@
+"""Sightings: the same content met again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import apsw
+
+from lineal.errors import LinealError
+from lineal.models.changes import SIGHTINGS_MAX, Scope
+from lineal.models.context import Sighting
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.contexts import live_row
+from lineal.stores.sqlite.digests import body_of, digest, parsed
+from lineal.stores.sqlite.statements import Row, all_rows, one_value
+
+__all__ = ["keep_sighting", "sighting_of", "sightings"]
+
+_INSERT = "INSERT INTO sighting VALUES (?, ?, ?, ?)"
+_SELECT_LAST = "SELECT max(sighting_number) FROM sighting WHERE sighted_seq = ?"
+_SELECT_LATEST = (
+    "SELECT tenant, context_id, sighting_number, sighting_body, sighting_digest "
+    "FROM sighting JOIN context ON seq = sighted_seq WHERE sighted_seq = ? "
+    "ORDER BY sighting_number DESC LIMIT ?"
+)
+
+
+def sightings(
+    connection: apsw.Connection, scope: Scope, names: Iterable[str], now: datetime
+) -> dict[str, tuple[Sighting, ...]]:
+    """By id of each that is live: its latest SIGHTINGS_MAX in order of receipt, perhaps none."""
+    found: dict[str, tuple[Sighting, ...]] = {}
+    for name in names:
+        row = live_row(connection, scope, name, now)
+        if row is not None:
+            latest = all_rows(connection, _SELECT_LATEST, row.seq, SIGHTINGS_MAX)
+            found[name] = tuple(map(sighting_of, reversed(latest)))
+    return found
+
+
+def keep_sighting(
+    connection: apsw.Connection, scope: Scope, sighting: Sighting, now: datetime
+) -> None:
+    """Raises LinealError (conflict) when its context isn't live: nothing could be read of it."""
+    name = sighting.context_id
+    row = live_row(connection, scope, name, now)
+    if row is None:
+        raise LinealError.conflict(
+            f"Context '{name}' isn't live, so nothing is the same as it.", context_id=name
+        )
+    number = (one_value(connection, _SELECT_LAST, row.seq) or 0) + 1
+    body = body_of(sighting)
+    check = digest(row.tenant, name, number, body)
+    connection.execute(_INSERT, (row.seq, number, body, check))
+
+
+def sighting_of(values: Row) -> Sighting:
+    """values: tenant, context_id, number, body, digest. Raises LinealError for a damaged one."""
+    tenant, name, number, body, found = values
+    what = f"A sighting of '{name}'"
+    if found != digest(tenant, name, number, body) or not isinstance(body, str):
+        raise trouble.damaged(what, context_id=str(name))
+    return parsed(Sighting, body, what)

@@ -1,0 +1,196 @@
+"""A file that the store's first version wrote is read, written and verified by this one."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from lineal.clock import to_ms
+from lineal.models.changes import Fingerprint, Reads, Scope
+from lineal.models.search import TextQuery
+from lineal.models.user import Head
+from lineal.stores.sqlite import SqliteStore
+from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from lineal.testing.samples import (
+    ADA,
+    START,
+    a_context,
+    a_receipt,
+    a_sighting,
+    a_task,
+    a_user,
+    an_edge,
+    an_outcome,
+    keep,
+)
+
+from .sqlite_rooms import always, opened, refusal
+
+START_MS = to_ms(START)
+SAID = {"source": "extracted", "origin": "append", "occurred_at": START, "recorded_at": START}
+OLD_FIELDS: dict[str, Any] = {
+    "city": {**SAID, "value": "Graz", "context_id": "ctx_1", "span": (0, 4), "confidence": 0.9},
+    "tools": {
+        **SAID,
+        "value": ["apsw", "anyio"],
+        "context_id": "ctx_1",
+        "said_by": {"apsw": ["ctx_1"], "anyio": ["", "ctx_1"]},
+    },
+}
+
+
+def digest(*values: Any) -> bytes:
+    """As the first version made it."""
+    return blake2b(ascii(values).encode("ascii"), digest_size=16).digest()
+
+
+def insert(connection: apsw.Connection, table: str, *values: Any) -> None:
+    """A row of the first version, whose last column is the digest of the others."""
+    places = ", ".join("?" * (len(values) + 1))
+    connection.execute(f"INSERT INTO {table} VALUES ({places})", (*values, digest(*values)))
+
+
+def write_first_version(path: Path) -> None:
+    """Two notes, one with a content key, a mark, an edge, a row with a head, a receipt."""
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[0])
+    connection.pragma("application_id", APPLICATION_ID)
+    connection.pragma("user_version", 1)
+    meta = ("0" * 32, START_MS, START_MS, None, None)
+    connection.execute("INSERT INTO meta VALUES (1, ?, ?, ?, ?, ?, ?)", (*meta, digest(*meta)))
+    write_note(connection, 1, "ctx_1", "same")
+    write_note(connection, 2, "ctx_2", None)
+    write_user(connection)
+    gone = ("acme", "ctx_gone", "ada", "coding", "forgotten", "fact", 1, START_MS, START_MS)
+    insert(connection, "tombstone", *gone)
+    insert(connection, "edge", "acme", "ctx_2", 1, "ctx_1", "was_derived_from", "declared")
+    insert(connection, "receipt", "acme", "k", "append_context", "0" * 32, "{}", START_MS)
+    connection.execute("INSERT INTO receipt_context VALUES ('acme', 'k', 'ctx_1')")
+    connection.close()
+
+
+def write_note(connection: apsw.Connection, seq: int, name: str, content_key: str | None) -> None:
+    times = (None, START_MS, START_MS, START_MS)
+    row = ("acme", name, "ada", "coding", 1, "fact", *times, "", content_key)
+    places = ", ".join("?" * (len(row) + 2))
+    connection.execute(f"INSERT INTO context VALUES ({places})", (seq, *row, digest(*row)))
+    context = a_context(name)
+    body = context.model_dump_json()
+    revision = (seq, 1, START_MS, body, digest("acme", name, 1, body))
+    connection.execute("INSERT INTO context_revision VALUES (?, ?, ?, ?, ?)", revision)
+    connection.execute(
+        "INSERT INTO context_text (rowid, content, title, summary, tags, speaker) "
+        "VALUES (?, ?, '', '', '', '')",
+        (seq, context.content),
+    )
+
+
+def write_user(connection: apsw.Connection) -> None:
+    row = ("acme", "ada", "coding", 1, None)
+    connection.execute("INSERT INTO user_row VALUES (1, ?, ?, ?, ?, ?, ?)", (*row, digest(*row)))
+    body = json.dumps({**json.loads(a_user().model_dump_json()), "fields": OLD_FIELDS}, default=str)
+    revision = (1, 1, START_MS, body, digest("acme", "ada", "coding", 1, body))
+    connection.execute("INSERT INTO user_revision VALUES (?, ?, ?, ?, ?)", revision)
+    vector = b"\x00\x00\x00\x3f\x00\x00\x00\xbf"
+    insert(connection, "head", "acme", "ada", "coding", "coding", "v1", vector)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "m.db"
+    write_first_version(path)
+    return path
+
+
+async def test_every_old_row_is_read_as_it_was_written(path: Path) -> None:
+    async with opened(path) as store:
+        names = ("ctx_1", "ctx_2", "ctx_gone")
+        seen = await store.read(ADA, Reads(context_ids=names, receipt="k", sightings=True))
+        assert seen.contexts == {name: a_context(name) for name in names[:2]}
+        assert seen.sightings == {"ctx_1": (), "ctx_2": ()}
+        assert set(seen.tombstones) == {"ctx_gone"}
+        assert seen.receipt == a_receipt("k")
+        assert await store.edges(ADA, names, "both") == (an_edge("ctx_2", "ctx_1"),)
+        assert await store.head(ADA, "coding") == Head(
+            name="coding", version="v1", vector=(0.5, -0.5)
+        )
+        assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 2
+        assert (await store.stats(ADA)).schema_version == VERSION == 2
+        report = await store.verify()
+        assert (report.ok, report.checked) == (True, 7)
+
+
+async def test_old_field_values_are_read_as_claims(path: Path) -> None:
+    async with opened(path) as store:
+        row = (await store.read(ADA, Reads(user=True))).user
+        assert row is not None
+        (peer,) = await store.peers(Scope(tenant="acme", domain="coding"), "coding")
+        assert peer.row == row
+        city, tools = row.fields["city"], row.fields["tools"]
+        assert (city.value, city.claims[0].context_id) == ("Graz", "ctx_1")
+        assert city.claims[0].span == (0, 4)
+        assert tools.value == ["apsw", "anyio"]
+        said = [(claim.value, claim.context_id) for claim in tools.claims]
+        assert said == [("apsw", "ctx_1"), ("anyio", None), ("anyio", "ctx_1")]
+
+
+async def test_an_old_row_is_revised_and_both_forms_are_kept(path: Path) -> None:
+    async with opened(path) as store:
+        row = (await store.read(ADA, Reads(user=True))).user
+        assert row is not None
+        await keep(store, users=(row.model_copy(update={"revision": 2}),))
+        again = (await store.read(ADA, Reads(user=True))).user
+        assert again is not None
+        assert again.fields == row.fields
+        first, second = await store.user_history(ADA)
+        assert "said_by" in first
+        assert "said_by" not in second
+        assert (await store.verify()).ok
+
+
+async def test_an_old_content_key_still_finds_and_takes_keys_of_its_own(path: Path) -> None:
+    same = Fingerprint(content_key="same", keys=(1, 2))
+    async with opened(path) as store:
+        assert (await store.read(ADA, Reads(alike=same))).alike == (a_context("ctx_1"),)
+        await keep(store, fingerprints={"ctx_2": Fingerprint(content_key="x", keys=(2,))})
+        seen = await store.read(ADA, Reads(alike=same))
+        assert seen.alike == (a_context("ctx_1"), a_context("ctx_2"))
+        await keep(store, contexts=(a_context("ctx_1", revision=2),))
+        await keep(store, forget=("ctx_2",))
+        seen = await store.read(ADA, Reads(alike=same))
+        assert seen.alike == (a_context("ctx_1", revision=2),)
+        assert (await store.verify()).ok
+
+
+async def test_an_old_store_takes_the_new_rows(path: Path) -> None:
+    async with opened(path) as store:
+        await keep(store, sightings=(a_sighting("ctx_1"),), outcomes=(an_outcome("out_1"),))
+        await keep(store, tasks=(a_task(),))
+    async with opened(path) as store:
+        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), sightings=True))
+        assert seen.sightings == {"ctx_1": (a_sighting("ctx_1"),)}
+        assert await store.due() == (a_task(),)
+        assert (await store.outcomes(ADA)).outcomes == (an_outcome("out_1"),)
+        report = await store.verify()
+        assert (report.ok, report.checked) == (True, 10)
+
+
+async def test_a_damaged_old_row_is_still_told(path: Path) -> None:
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE context SET content_key = 'other' WHERE seq = 1")
+    connection.close()
+    async with opened(path) as store:
+        assert (await store.verify()).damaged == ("ctx_1",)
+
+
+async def test_who_may_only_read_is_told_that_the_file_is_older(path: Path) -> None:
+    error = await refusal(SqliteStore(path, clock=always(), read_only=True))
+    assert "older lineal" in error.message
+    connection = apsw.Connection(str(path))
+    assert connection.pragma("user_version") == 1
+    connection.close()
