@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from lineal.clock import Clock, SystemClock
 from lineal.engine import ingest
 from lineal.engine.forgetting import forget
-from lineal.engine.ingest import Reading
+from lineal.engine.ingest import Text
+from lineal.engine.later import Later
+from lineal.engine.matching import Matcher
+from lineal.engine.outcomes import outcomes, record_outcome
+from lineal.engine.reading import Reader
 from lineal.engine.recall import search
 from lineal.engine.receipts import once
+from lineal.engine.rows import missing_user, present
 from lineal.engine.trace import trace
+from lineal.engine.upserting import upsert
 from lineal.errors import Capability, LinealError
 from lineal.ids import Ids
 from lineal.models.changes import (
     Life,
+    Outcome,
     Reads,
     Scope,
     Stamp,
@@ -35,18 +42,20 @@ from lineal.models.context import (
     UpdateContext,
 )
 from lineal.models.lineage import Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
-from lineal.models.user import FieldValue, GetUser, Head, UpsertUser, UserAnswer
-from lineal.policy import merging
-from lineal.policy.duplicates import content_key
+from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.ports.backend import Support
 from lineal.ports.embedder import Embedder
-from lineal.ports.extractor import Extractor
+from lineal.ports.extractor import Extracted, Extractor
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Progress, Store
 
-__all__ = ["EmbeddedBackend"]
+__all__ = ["HEADS_PER_MINUTE", "EmbeddedBackend"]
+
+HEADS_PER_MINUTE = 6
+"""Refreshes of one user's head in a domain (A8): a chat feed doesn't spend its time on vectors."""
 
 
 class EmbeddedBackend:
@@ -60,12 +69,24 @@ class EmbeddedBackend:
         extractor: Extractor,
         embedder: Embedder,
         ids: Ids,
+        clock: Clock | None = None,
+        heads_per_minute: int = HEADS_PER_MINUTE,
         name: str = "embedded",
     ) -> None:
         self._store = store
-        self._schemas = schemas
-        self._extractor = extractor
         self._embedder = embedder
+        self._reader = Reader(
+            store,
+            schemas=schemas,
+            extractor=extractor,
+            embedder=embedder,
+            ids=ids,
+            clock=clock or SystemClock(),
+            heads_per_minute=heads_per_minute,
+        )
+        self._later = Later(store, self._reader)
+        self._matcher = Matcher(store, self._reader, schemas=schemas, embedder=embedder)
+        self._schemas = schemas
         self._ids = ids
         self.name = name
 
@@ -83,39 +104,43 @@ class EmbeddedBackend:
         self, stamp: Stamp, request: AppendContext, life: Life
     ) -> AppendAnswer:
         """Store the context and merge what it says; raises not_found for an unknown user (A2)."""
-        reading = await self._read(stamp.scope, request.content, request.occurred_at)
-        if _touches_soft(reading):
-            reading = await self._foresee_append(stamp, request, reading)
+        scope = stamp.scope
+        text = await self._reader.read(
+            scope.domain or "", request.content, request.occurred_at, stamp.ask
+        )
+        text = await self._reader.foresee_append(stamp, request, life, text)
         decide = once(
             "append_context",
             request.idempotency_key,
-            stamp.scope,
+            scope,
             request,
             AppendAnswer,
-            lambda snapshot: ingest.append(snapshot, stamp, request, life, reading),
+            lambda snapshot: ingest.append(snapshot, stamp, request, life, text),
         )
-        says = bool(reading.extractions)
-        reads = Reads(user=says, known=not says, receipt=request.idempotency_key)
-        return await self._store.commit(stamp.scope, reads, decide)
+        # A time-limited row of values that end is read too: what a repetition lengthens may be
+        # a text that it was read from.
+        says = bool(text.reading.finds) or bool(text.reading.schema_.fields)
+        reads = Reads(
+            user=says, known=not says, receipt=request.idempotency_key, alike=text.fingerprint
+        )
+        return await self._store.commit(scope, reads, decide)
 
     async def upsert_user(self, stamp: Stamp, request: UpsertUser, life: Life) -> UserAnswer:
         """Create or replace the row; raises invalid_request for a wrong type of a known key."""
-        reading = await self._read(stamp.scope, request.context or "", None)
+        text = await self._reader.read(stamp.scope.domain or "", request.context, None, stamp.ask)
+        text = await self._reader.foresee_upsert(stamp, request, life, text)
         reads = Reads(
             user=True,
             receipt=request.idempotency_key,
-            content_key=content_key(request.context) if request.context else None,
+            alike=text.fingerprint if request.context else None,
         )
-        before = await self._store.read(stamp.scope, reads)
-        fields, _ = ingest.upsert_fields(reading, request, before.user, before.now, None)
-        reading = await self._with_head(stamp.scope, reading, fields)
         decide = once(
             "upsert_user",
             request.idempotency_key,
             stamp.scope,
             request,
             UserAnswer,
-            lambda snapshot: ingest.upsert(snapshot, stamp, request, life, reading),
+            lambda snapshot: upsert(snapshot, stamp, request, life, text),
         )
         return await self._store.commit(stamp.scope, reads, decide)
 
@@ -123,25 +148,27 @@ class EmbeddedBackend:
         self, stamp: Stamp, request: UpdateContext, life: Life
     ) -> ContextAnswer:
         """A new revision; raises not_found (N14, N15) or conflict (expected_revision)."""
-        scope, reading = _tenant_only(stamp.scope), None
-        if request.content is not None:
-            scope, reading = await self._reread(scope, request)
+        scope, text = _tenant_only(stamp.scope), None
+        if request.content is not None or not life.keep:
+            scope, text = await self._reread(stamp, scope, request)
         decide = once(
             "update_context",
             request.idempotency_key,
             _tenant_only(scope),
             request,
             ContextAnswer,
-            lambda snapshot: ingest.update(snapshot, stamp, request, life, reading),
+            lambda snapshot: ingest.update(snapshot, stamp, request, life, text),
         )
         reads = Reads(
-            user=reading is not None,
+            user=text is not None,
             context_ids=(request.context_id,),
             receipt=request.idempotency_key,
         )
         return await self._store.commit(scope, reads, decide)
 
-    async def _reread(self, scope: Scope, request: UpdateContext) -> tuple[Scope, Reading | None]:
+    async def _reread(
+        self, stamp: Stamp, scope: Scope, request: UpdateContext
+    ) -> tuple[Scope, Text | None]:
         """Whose context it is, and what its new text says of them (N22)."""
         wanted = request.context_id
         found = await self._store.read(scope, Reads(context_ids=(wanted,)))
@@ -149,14 +176,10 @@ class EmbeddedBackend:
         if context is None:
             return scope, None
         owner = Scope(tenant=scope.tenant, user_id=context.user_id, domain=context.domain)
-        reading = await self._read(owner, request.content or "", context.occurred_at)
-        reading = reading.model_copy(update={"context_id": wanted})
-        if reading.schema_.fields:
-            before = await self._store.read(owner, Reads(user=True))
-            if before.user is not None:
-                fields = ingest.merged(reading, before.user, before.now, context.occurred_at)
-                reading = await self._with_head(owner, reading, fields)
-        return owner, reading
+        text = await self._reader.reread(context, request.content, stamp.ask)
+        if request.content is not None and text.reading.schema_.fields:
+            text = await self._reader.foresee_update(context, owner, text)
+        return owner, text
 
     async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
         return await search(self._store, stamp.scope, request)
@@ -165,10 +188,12 @@ class EmbeddedBackend:
         """The live context, or a past revision of one that is live."""
         scope, wanted = _tenant_only(stamp.scope), request.context_id
         if request.revision is None:
-            snapshot = await self._store.read(scope, Reads(context_ids=(wanted,)))
+            reads = Reads(context_ids=(wanted,), sightings=True)
+            snapshot = await self._store.read(scope, reads)
             if wanted not in snapshot.contexts:
                 raise ingest.missing(wanted)
-            return ContextAnswer.of(snapshot.contexts[wanted])
+            answer = ContextAnswer.of(snapshot.contexts[wanted])
+            return answer.model_copy(update={"sightings": snapshot.sightings.get(wanted, ())})
         revisions = await self._store.history(scope, wanted)
         if not revisions:
             raise ingest.missing(wanted)
@@ -185,13 +210,10 @@ class EmbeddedBackend:
         """The live row; raises not_found."""
         snapshot = await self._store.read(stamp.scope, Reads(user=True))
         if snapshot.user is None:
-            raise LinealError.not_found(
-                f"User '{stamp.scope.user_id}' is not known in domain '{stamp.scope.domain}'. "
-                "Call upsert_user first.",
-                user_id=stamp.scope.user_id,
-                domain=stamp.scope.domain,
-            )
-        return UserAnswer.of(snapshot.user, provenance=request.provenance)
+            raise missing_user(stamp.scope)
+        schema = self._reader.schema_or_none(stamp.scope.domain or "")
+        row = present(schema, snapshot.user, snapshot.now)
+        return UserAnswer.of(row, provenance=request.provenance)
 
     async def forget_context(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
         """Take out the content for good, or say with dry_run what would be."""
@@ -208,7 +230,7 @@ class EmbeddedBackend:
             scope,
             request,
             ForgetAnswer,
-            lambda snapshot: forget(snapshot, stamp, request),
+            lambda snapshot: forget(snapshot, stamp, request, self._reader.schema_or_none),
         )
         if request.dry_run:
             return decide(await self._store.read(scope, reads)).answer
@@ -225,10 +247,36 @@ class EmbeddedBackend:
         return revisions
 
     async def schema(self, domain: str) -> Schema:
-        return self._schemas.get(domain)
+        return self._reader.schema(domain)
+
+    async def domains(self) -> tuple[str, ...]:
+        return self._schemas.domains()
+
+    async def read_text(self, stamp: Stamp, text: str) -> Extracted:
+        """Raises invalid_request for a domain whose schema file is broken."""
+        return await self._reader.try_text(stamp.scope.domain or "", text, stamp.ask)
+
+    async def match_users(self, stamp: Stamp, request: MatchUsers) -> MatchAnswer:
+        """Who suits the scope's user, or the description; raises not_found or invalid_request."""
+        return await self._matcher.match(stamp, request)
+
+    async def record_outcome(self, stamp: Stamp, request: RecordOutcome) -> OutcomeAnswer:
+        """Keep what became of two users; raises not_found for one who isn't known."""
+        return await record_outcome(self._store, self._ids, stamp, request)
+
+    def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
+        return outcomes(self._store, stamp.scope)
 
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
-        """Sweep until nothing expired is left."""
+        """Sweep until nothing expired is left, do what writes left to be done, and let go of the
+        embedder's memory if it is idle."""
+        report = await self._swept(accept_clock)
+        if not report.refused and not self._store.read_only:
+            await self._later.catch_up()
+        await self._embedder.free_if_idle()
+        return report
+
+    async def _swept(self, accept_clock: bool) -> SweepReport:
         total = SweepReport()
         while True:
             part = await self._store.sweep(accept_clock=accept_clock)
@@ -249,43 +297,6 @@ class EmbeddedBackend:
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         return await self._store.backup(target, progress)
-
-    async def _read(self, scope: Scope, text: str, occurred_at: datetime | None) -> Reading:
-        """What the text says against the domain's schema, outside any transaction."""
-        schema = self._schemas.get(scope.domain or "")
-        context_id = self._ids.context()
-        if not (text and schema.fields):
-            return Reading(schema_=schema, context_id=context_id)
-        found = await self._extractor.extract(schema, text, occurred_at)
-        return Reading(
-            schema_=schema,
-            context_id=context_id,
-            extractions=found,
-            extractor=self._extractor.model_version,
-        )
-
-    async def _foresee_append(
-        self, stamp: Stamp, request: AppendContext, reading: Reading
-    ) -> Reading:
-        before = await self._store.read(stamp.scope, Reads(user=True))
-        row = before.user or ingest.provisioned(stamp, reading.schema_, before.now)
-        fields = ingest.merged(reading, row, before.now, request.occurred_at or before.now)
-        return await self._with_head(stamp.scope, reading, fields)
-
-    async def _with_head(
-        self, scope: Scope, reading: Reading, fields: Mapping[str, FieldValue]
-    ) -> Reading:
-        """The reading with a head for the soft text that these fields make."""
-        text = merging.soft_text(reading.schema_, fields)
-        if not text:
-            return reading
-        (vector,) = await self._embedder.embed([text])
-        head = Head(name=scope.domain or "", version=self._embedder.version, vector=vector)
-        return reading.model_copy(update={"soft_text": text, "head": head})
-
-
-def _touches_soft(reading: Reading) -> bool:
-    return any(reading.schema_.fields[f.field].kind == "soft" for f in reading.extractions)
 
 
 def _tenant_only(scope: Scope) -> Scope:

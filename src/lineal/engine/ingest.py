@@ -1,185 +1,164 @@
-"""What appends, upserts and updates do to the rows: pure decisions over a snapshot."""
+"""What appends and updates do to the rows: pure decisions over a snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from lineal.engine.contexts import longer, new_context, next_context, read_by, sighted
+from lineal.engine.rows import (
+    Enriched,
+    Reading,
+    enriched,
+    present,
+    provisioned,
+    refreshed,
+    said,
+    sooner_ended,
+    with_row,
+)
 from lineal.errors import LinealError
-from lineal.models.base import Model
-from lineal.models.changes import Changes, Life, Plan, Snapshot, Stamp
+from lineal.models.changes import Changes, Fingerprint, Life, Plan, Snapshot, Stamp, Task
+from lineal.models.claim import FieldValue
 from lineal.models.context import (
     AppendAnswer,
     AppendContext,
     Context,
     ContextAnswer,
-    MemoryType,
     UpdateContext,
 )
-from lineal.models.lineage import Edge, Lineage
-from lineal.models.schema import Schema
-from lineal.models.user import (
-    FieldValue,
-    Head,
-    HeadInfo,
-    UpsertUser,
-    UserAnswer,
-    UserRow,
-    ValueSource,
-)
-from lineal.policy import expiry, merging, provenance
-from lineal.policy.duplicates import content_key
-from lineal.policy.schemas import sorted_out, taken
-from lineal.ports.extractor import Extraction
+from lineal.models.user import UserRow
+from lineal.policy import merging
+from lineal.policy.duplicates import same
 
-__all__ = [
-    "Reading",
-    "append",
-    "merged",
-    "missing",
-    "provisioned",
-    "update",
-    "upsert",
-    "upsert_fields",
-]
+__all__ = ["Text", "again", "append", "enrichment", "merged", "missing", "relived", "update"]
+
+RETRY = timedelta(minutes=1)
+"""Until a better extractor that could not be asked is asked again."""
 
 
-class Reading(Model):
-    """What was prepared before the transaction: the schema, what was read from the text, and a
-    head for the soft text that was foreseen."""
+class Text(NamedTuple):
+    """What was made of a text before the transaction."""
 
-    schema_: Schema
-    extractions: tuple[Extraction, ...] = ()
-    extractor: str | None = None
-    context_id: str
-    soft_text: str | None = None
-    head: Head | None = None
+    reading: Reading
+    fingerprint: Fingerprint
 
 
 def append(
-    snapshot: Snapshot, stamp: Stamp, request: AppendContext, life: Life, reading: Reading
+    snapshot: Snapshot, stamp: Stamp, request: AppendContext, life: Life, text: Text
 ) -> Plan[AppendAnswer]:
-    """Store one context and merge what it says into the user's row (A2-A6, A10)."""
-    now = snapshot.now
-    row = snapshot.user
+    """Store one context and merge what it says into the user's row (A2-A8, A10)."""
+    now, reading, row = snapshot.now, text.reading, snapshot.user
     if row is None and not snapshot.known:
         row = provisioned(stamp, reading.schema_, now)
-    context, edges = _new_context(stamp, request, life, reading.context_id, now)
-    users, moved, head = _enriched(snapshot, row, context, reading)
-    return Plan(
-        Changes(
-            contexts=(context,),
-            users=users,
-            edges=edges,
-            content_keys={context.context_id: content_key(context.content)},
-            heads=(head,) if head else (),
-        ),
-        AppendAnswer(
-            user_id=context.user_id,
-            domain=context.domain,
-            context_id=context.context_id,
-            fields_updated=moved,
-            embeddings_refreshed=head is not None,
-            memory_type=context.memory_type,
-            expires_at=context.expires_at,
-            lineage=context.lineage,
-        ),
+    original = next((c for c in snapshot.alike if same(c.content, request.content)), None)
+    if original is not None:
+        return _repeated(snapshot, stamp, request, life, original, reading)
+    context, edges = new_context(stamp, request, life, reading, now)
+    tenant = stamp.scope.tenant
+    after = enrichment(tenant, snapshot, row, context, reading) if row is not None else None
+    changes = Changes(
+        contexts=(context,),
+        edges=edges,
+        fingerprints={context.context_id: text.fingerprint},
+        tasks=again(tenant, context, reading, now),
+    )
+    return Plan(with_row(changes, after), _answer(context, reading, after))
+
+
+def _answer(context: Context, reading: Reading, after: Enriched | None) -> AppendAnswer:
+    return AppendAnswer(
+        user_id=context.user_id,
+        domain=context.domain,
+        context_id=context.context_id,
+        fields_updated=after.moved if after else (),
+        embeddings_refreshed=refreshed(reading.schema_, after),
+        memory_type=context.memory_type,
+        expires_at=context.expires_at,
+        lineage=context.lineage,
+        extractor=reading.extractor,
     )
 
 
-def _enriched(
-    snapshot: Snapshot, row: UserRow | None, context: Context, reading: Reading
-) -> tuple[tuple[UserRow, ...], tuple[str, ...], Head | None]:
-    """(the user's new row, the fields that moved, the new head) after what an append's text says.
+def _repeated(
+    snapshot: Snapshot,
+    stamp: Stamp,
+    request: AppendContext,
+    life: Life,
+    original: Context,
+    reading: Reading,
+) -> Plan[AppendAnswer]:
+    """The same content again (A7): the sighting is kept, and the original lives as long as either
+    would."""
+    sighting = sighted(stamp, request, original, snapshot.now)
+    revision = longer(original, stamp, request, life, snapshot.now)
+    kept, edges = revision or (original, ())
+    after = relived(stamp.scope.tenant, snapshot, kept, reading) if revision else None
+    changes = Changes(contexts=(kept,) if revision else (), edges=edges, sightings=(sighting,))
+    answer = AppendAnswer(
+        user_id=kept.user_id,
+        domain=kept.domain,
+        context_id=kept.context_id,
+        memory_type=kept.memory_type,
+        expires_at=kept.expires_at,
+        lineage=sighting.lineage,
+        duplicate_of=kept.context_id,
+    )
+    return Plan(with_row(changes, after), answer)
 
-    row None: there is one, and nothing was read from the text that could move it.
-    """
-    if row is None:
-        return (), (), None
-    new = snapshot.user is None
-    fields = merged(reading, row, snapshot.now, context.occurred_at)
-    moved = merging.changed(row.fields, fields)
-    head = _foreseen(reading, fields, moved)
-    if not (moved or new):
-        return (), (), None
-    return (_moved(row, fields, head, snapshot.now, context.lineage, new=new),), moved, head
+
+def relived(tenant: str, snapshot: Snapshot, context: Context, reading: Reading) -> Enriched | None:
+    """The user's row when a context that it was read from ends at another time than before."""
+    old, now = snapshot.user, snapshot.now
+    if old is None:
+        return None
+    row = present(reading.schema_, old, now)
+    fields = merging.relived(reading.schema_, row.fields, context.context_id, context.expires_at)
+    if fields == row.fields:
+        return None
+    return enriched(tenant, old, fields, reading, now, read_by(context.lineage, reading))
+
+
+def enrichment(
+    tenant: str, snapshot: Snapshot, old: UserRow, context: Context, reading: Reading
+) -> Enriched | None:
+    """The user's row after what a context's text says; None when that changes nothing of it."""
+    new, now = snapshot.user is None, snapshot.now
+    row = present(reading.schema_, old, now)
+    fields = merged(reading, row, now, context.occurred_at, context.expires_at)
+    if fields == row.fields and not new:
+        return None
+    lineage = read_by(context.lineage, reading)
+    return enriched(tenant, old, fields, reading, now, lineage, new=new)
 
 
 def merged(
-    reading: Reading, row: UserRow, now: datetime, occurred_at: datetime
+    reading: Reading,
+    row: UserRow,
+    now: datetime,
+    occurred_at: datetime,
+    expires_at: datetime | None,
 ) -> dict[str, FieldValue]:
     """The row's fields after what a context's text says; what an earlier text of the same
     context said and this one doesn't is gone."""
-    values = _extracted(reading, "append", now, occurred_at)
-    said = frozenset((reading.context_id,))
-    rest = {name: merging.without(field, said) for name, field in row.fields.items()}
-    others = {name: field for name, field in rest.items() if field is not None}
-    return merging.appended(reading.schema_, others, values)
+    origin = merging.origin_of(row.fields, reading.context_id)
+    claims = said(reading, origin, now, occurred_at, expires_at)
+    return merging.appended(reading.schema_, row.fields, claims, reading.context_id)
 
 
-def upsert(
-    snapshot: Snapshot, stamp: Stamp, request: UpsertUser, life: Life, reading: Reading
-) -> Plan[UserAnswer]:
-    """Create or replace the user's row (U1-U9, U13-U16)."""
-    now = snapshot.now
-    old = snapshot.user
-    seen = provenance.observed(stamp.evidence)
-    lineage = provenance.joined(request.lineage, seen, old.lineage.created_at if old else now)
-    context, edges = _spoken(snapshot, stamp, request, life, reading)
-    source_id = context.context_id if context else _same_id(snapshot)
-    fields, extras = upsert_fields(reading, request, old, now, source_id)
-    head = _foreseen(reading, fields, None)
-    row = UserRow(
-        user_id=_user_id(stamp),
-        domain=_domain(stamp),
-        revision=old.revision + 1 if old else 1,
-        schema_version=reading.schema_.schema_version,
-        fields=fields,
-        extras=extras,
-        memory_ref=request.memory_ref,
-        heads={head.name: head.info} if head else {},
-        memory_type=request.memory_type or MemoryType.FACT,
-        expires_at=expiry.ends_at(life, now),
-        created_at=old.created_at if old else now,
-        updated_at=now,
-        last_enriched_at=now,
-        lineage=lineage,
+def again(tenant: str, context: Context, reading: Reading, now: datetime) -> tuple[Task, ...]:
+    """What is left to be done when a better extractor could not be asked."""
+    if reading.extracted is None or not reading.extracted.again:
+        return ()
+    task = Task(
+        kind="extract",
+        tenant=tenant,
+        user_id=context.user_id,
+        domain=context.domain,
+        context_id=context.context_id,
+        due_at=now + RETRY,
     )
-    changes = Changes(
-        contexts=(context,) if context else (),
-        users=(row,),
-        edges=edges,
-        content_keys={context.context_id: content_key(context.content)} if context else {},
-        heads=(head,) if head else (),
-    )
-    return Plan(changes, UserAnswer.of(row))
-
-
-def upsert_fields(
-    reading: Reading,
-    request: UpsertUser,
-    old: UserRow | None,
-    now: datetime,
-    context_id: str | None,
-) -> tuple[dict[str, FieldValue], dict[str, Any]]:
-    """(fields, extras) after an upsert: stated beats extracted key by key (U5)."""
-    known, extras = sorted_out(reading.schema_, request.fields or {})
-    said = reading.model_copy(update={"context_id": context_id or reading.context_id})
-    incoming = _extracted(said, "upsert", now, now)
-    for name, value in known.items():
-        incoming[name] = FieldValue(
-            value=value,
-            source=ValueSource.STATED,
-            origin="upsert",
-            occurred_at=now,
-            recorded_at=now,
-            model_version=request.lineage.model_version if request.lineage else None,
-            confidence=request.lineage.confidence if request.lineage else None,
-        )
-    present = old.fields if old else {}
-    fields = merging.upserted(reading.schema_, present, incoming, replace_all=request.replace_all)
-    return fields, extras
+    return (task,)
 
 
 def update(
@@ -187,12 +166,34 @@ def update(
     stamp: Stamp,
     request: UpdateContext,
     life: Life,
-    reading: Reading | None,
+    text: Text | None,
 ) -> Plan[ContextAnswer]:
     """A new revision with what was sent changed, and nothing else (N1-N23).
 
-    reading: what a changed content says; the user's row then says the new instead of the old (N22).
+    text: what a changed content says, or the schema alone when only the life was changed; the
+    user's row then says the new instead of the old (N22).
     """
+    old = _expected(snapshot, request)
+    reading = text.reading if text else None
+    new, edges = next_context(old, snapshot, stamp, request, life, reading)
+    if text is None:
+        return Plan(Changes(contexts=(new,), edges=edges), ContextAnswer.of(new))
+    tenant, rewritten = stamp.scope.tenant, new.content != old.content
+    changes = Changes(
+        contexts=(new,),
+        edges=edges,
+        fingerprints={new.context_id: text.fingerprint} if rewritten else {},
+        tasks=(
+            *_ending(tenant, snapshot, old, new),
+            *(again(tenant, new, text.reading, new.updated_at) if rewritten else ()),
+        ),
+    )
+    after = _after_update(tenant, snapshot, old, new, text.reading)
+    return Plan(with_row(changes, after), ContextAnswer.of(new))
+
+
+def _expected(snapshot: Snapshot, request: UpdateContext) -> Context:
+    """The live context; raises not_found, or conflict where it isn't at the expected revision."""
     old = snapshot.contexts.get(request.context_id)
     if old is None:
         raise missing(request.context_id)
@@ -204,54 +205,28 @@ def update(
             revision=old.revision,
             expected_revision=request.expected_revision,
         )
-    now = max(snapshot.now, old.updated_at)
-    new = old.model_copy(update=_updated(old, request, life, snapshot.now))
-    seen = provenance.observed(stamp.evidence, of=old.context_id)
-    declared = request.lineage or old.lineage.declared
-    new = new.model_copy(
-        update={
-            "revision": old.revision + 1,
-            "updated_at": now,
-            "lineage": provenance.joined(declared, seen, old.lineage.created_at),
-        }
-    )
-    edges = provenance.edges_of(new.context_id, new.revision, request.lineage, seen)
-    if new.content == old.content:
-        return Plan(Changes(contexts=(new,), edges=edges), ContextAnswer.of(new))
-    users, heads = _reread(snapshot, new, reading)
-    changes = Changes(
-        contexts=(new,),
-        users=users,
-        edges=edges,
-        content_keys={new.context_id: content_key(new.content)},
-        heads=heads,
-    )
-    return Plan(changes, ContextAnswer.of(new))
+    return old
 
 
-def _reread(
-    snapshot: Snapshot, context: Context, reading: Reading | None
-) -> tuple[tuple[UserRow, ...], tuple[Head, ...]]:
-    """The user's row after a context's text has changed, if that moves anything."""
-    if reading is None or snapshot.user is None:
-        return (), ()
-    row = snapshot.user
-    fields = merged(reading, row, snapshot.now, context.occurred_at)
-    moved = merging.changed(row.fields, fields)
-    if not moved:
-        return (), ()
-    head = _foreseen(reading, fields, moved)
-    user = _moved(row, fields, head, snapshot.now, context.lineage, new=False)
-    return (user,), (head,) if head else ()
+def _ending(tenant: str, snapshot: Snapshot, old: Context, new: Context) -> tuple[Task, ...]:
+    """What is left to do when the context ends: the row's past may tell of it even where the row
+    doesn't any more."""
+    if snapshot.user is None or new.expires_at in (None, old.expires_at):
+        return ()
+    return sooner_ended(tenant, snapshot.user, new.expires_at)
 
 
-def _updated(old: Context, request: UpdateContext, life: Life, now: datetime) -> dict[str, Any]:
-    sent = request.model_fields_set & Context.model_fields.keys() - {"context_id", "lineage"}
-    values = {name: getattr(request, name) for name in sent}
-    changes = {name: _stored(value) for name, value in values.items() if value is not None}
-    kind = request.memory_type or old.memory_type
-    changes["expires_at"] = expiry.ends_at(life, now, old.expires_at, kind)
-    return changes
+def _after_update(
+    tenant: str, snapshot: Snapshot, old: Context, new: Context, reading: Reading
+) -> Enriched | None:
+    """The user's row after a context's text or life has changed, if that changes anything."""
+    if snapshot.user is None:
+        return None
+    if new.content != old.content:
+        return enrichment(tenant, snapshot, snapshot.user, new, reading)
+    if new.expires_at != old.expires_at:
+        return relived(tenant, snapshot, new, reading)
+    return None
 
 
 def missing(context_id: str) -> LinealError:
@@ -262,150 +237,3 @@ def missing(context_id: str) -> LinealError:
         "forgotten. Find ids with search_context.",
         context_id=context_id,
     )
-
-
-def provisioned(stamp: Stamp, schema: Schema, now: datetime) -> UserRow:
-    """The configured default user's first row (A1); anyone else must be upserted first (A2)."""
-    user_id, domain = _user_id(stamp), _domain(stamp)
-    if not stamp.provision:
-        raise LinealError.not_found(
-            f"User '{user_id}' is not known in domain '{domain}'. Call upsert_user first.",
-            user_id=user_id,
-            domain=domain,
-        )
-    return UserRow(
-        user_id=user_id,
-        domain=domain,
-        revision=1,
-        schema_version=schema.schema_version,
-        memory_type=MemoryType.FACT,
-        created_at=now,
-        updated_at=now,
-        last_enriched_at=now,
-        lineage=provenance.joined(None, provenance.observed(stamp.evidence), now),
-    )
-
-
-def _new_context(
-    stamp: Stamp, request: AppendContext, life: Life, context_id: str, now: datetime
-) -> tuple[Context, tuple[Edge, ...]]:
-    seen = provenance.observed(stamp.evidence)
-    context = Context(
-        context_id=context_id,
-        user_id=_user_id(stamp),
-        domain=_domain(stamp),
-        revision=1,
-        title=request.title,
-        summary=request.summary,
-        content=request.content,
-        tags=request.tags,
-        metadata=request.metadata or {},
-        nia_references=_stored(request.nia_references),
-        edited_files=_stored(request.edited_files) or (),
-        source=request.source,
-        occurred_at=request.occurred_at or now,
-        session_id=request.session_id or stamp.evidence.session_id,
-        speaker=request.speaker,
-        agent_source=provenance.agent_source(stamp.evidence),
-        memory_type=request.memory_type or MemoryType.FACT,
-        expires_at=expiry.ends_at(life, now),
-        created_at=now,
-        updated_at=now,
-        lineage=provenance.joined(request.lineage, seen, now),
-    )
-    return context, provenance.edges_of(context_id, 1, request.lineage, seen)
-
-
-def _spoken(
-    snapshot: Snapshot, stamp: Stamp, request: UpsertUser, life: Life, reading: Reading
-) -> tuple[Context | None, tuple[Edge, ...]]:
-    """The upsert's own text as a context, unless the same text is stored already (U1)."""
-    if request.context is None or snapshot.same_content is not None:
-        return None, ()
-    said = AppendContext(
-        content=request.context, memory_type=request.memory_type, lineage=request.lineage
-    )
-    return _new_context(stamp, said, life, reading.context_id, snapshot.now)
-
-
-def _same_id(snapshot: Snapshot) -> str | None:
-    return snapshot.same_content.context_id if snapshot.same_content else None
-
-
-def _extracted(
-    reading: Reading, origin: str, now: datetime, occurred_at: datetime
-) -> dict[str, FieldValue]:
-    """What was read from a text as field values; a list field collects all its finds."""
-    finds: dict[str, list[Extraction]] = {}
-    for find in reading.extractions:
-        finds.setdefault(find.field, []).append(find)
-    values: dict[str, FieldValue] = {}
-    for name, found in finds.items():
-        spec = reading.schema_.fields[name]
-        raw = [find.value for find in found] if spec.type == "list" else found[0].value
-        values[name] = FieldValue(
-            value=taken(name, spec, raw),
-            source=ValueSource.EXTRACTED,
-            origin="append" if origin == "append" else "upsert",
-            occurred_at=occurred_at,
-            recorded_at=now,
-            context_id=reading.context_id,
-            span=found[0].span,
-            confidence=min(find.confidence for find in found),
-            model_version=reading.extractor,
-        )
-    return values
-
-
-def _foreseen(
-    reading: Reading, fields: Mapping[str, FieldValue], moved: tuple[str, ...] | None
-) -> Head | None:
-    """The prepared head, if it is of just these soft fields and one of them moved.
-
-    moved None: any (an upsert). Another write in between leaves the head as it was.
-    """
-    if reading.head is None or merging.soft_text(reading.schema_, fields) != reading.soft_text:
-        return None
-    soft = {name for name, spec in reading.schema_.fields.items() if spec.kind == "soft"}
-    return reading.head if moved is None or soft & set(moved) else None
-
-
-def _moved(
-    row: UserRow,
-    fields: dict[str, FieldValue],
-    head: Head | None,
-    now: datetime,
-    lineage: Lineage,
-    *,
-    new: bool,
-) -> UserRow:
-    heads: dict[str, HeadInfo] = {**row.heads, **({head.name: head.info} if head else {})}
-    return row.model_copy(
-        update={
-            "revision": row.revision if new else row.revision + 1,
-            "fields": fields,
-            "heads": heads,
-            "updated_at": now,
-            "last_enriched_at": now,
-            "lineage": lineage.model_copy(update={"created_at": row.lineage.created_at}),
-        }
-    )
-
-
-def _stored(value: Any) -> Any:
-    """A request's nested models as plain JSON values, as they came."""
-    if isinstance(value, Model):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, tuple):
-        return tuple(_stored(part) for part in value)
-    return value
-
-
-def _user_id(stamp: Stamp) -> str:
-    assert stamp.scope.user_id is not None  # noqa: S101 - the service fills it for every write
-    return stamp.scope.user_id
-
-
-def _domain(stamp: Stamp) -> str:
-    assert stamp.scope.domain is not None  # noqa: S101 - the service fills it for every write
-    return stamp.scope.domain

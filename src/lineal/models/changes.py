@@ -61,12 +61,13 @@ class Call(Model):
     """Who calls: behind which wall, with which evidence, in which session of ours.
 
     session: one connection of one client, so that its reads and writes can be joined.
-    ask: the client's own model, where it lends it.
+    ask: the client's own model, where it lends it. read_only: see Stamp.
     """
 
     tenant: Annotated[str, Field(min_length=1)]
     evidence: Evidence
     session: str = "local"
+    read_only: bool = False
     ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
 
@@ -86,12 +87,14 @@ class Stamp(Model):
     """What the service adds to every call: whose it is, and what was seen of it.
 
     provision: the scope is the configured default user, made at first use.
-    ask: the client's own model, where it lends it.
+    ask: the client's own model, where it lends it. read_only: nothing is to be kept, not even
+    what was made on the way.
     """
 
     scope: Scope
     evidence: Evidence
     provision: bool = False
+    read_only: bool = False
     ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
 

@@ -157,6 +157,7 @@ class Provenance(Model):
 
     value: Any
     source: ValueSource | None = None
+    origin: Literal["upsert", "append"] | None = None
     context_id: str | None = None
     span: tuple[int, int] | None = None
     occurred_at: Instant | None = None
@@ -172,10 +173,10 @@ class Provenance(Model):
         if not stood:
             return cls(value=field.value, conflicts=tuple(map(_shown, field.claims)))
         latest = max(stood, key=lambda claim: claim.occurred_at)
-        kept = ("source", "context_id", "span", "occurred_at", "recorded_at", "confidence")
+        kept = cls.model_fields.keys() & Claim.model_fields.keys() - {"value"}
         return cls(
             value=field.value,
-            **{name: getattr(latest, name) for name in (*kept, "model_version")},
+            **{name: getattr(latest, name) for name in kept},
             members=tuple(map(_shown, stood)) if isinstance(field.value, list | tuple) else (),
             conflicts=tuple(map(_shown, _conflicts(field, stood))),
         )
@@ -204,12 +205,12 @@ def _claimed(old: dict[str, Any]) -> dict[str, Any]:
     """A field as the store's first version wrote it: each member becomes a claim of each text."""
     shared = {name: part for name, part in old.items() if name not in ("value", "said_by")}
     value = old["value"]
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not old.get("said_by"):
         return {"value": value, "claims": [{**shared, "value": value}], "standing": [0]}
     claims = [
         {**shared, "value": member, "context_id": said or None}
         for member in value
-        for said in old.get("said_by", {}).get(str(member), [old.get("context_id") or ""])
+        for said in old["said_by"].get(str(member), [old.get("context_id") or ""])
     ]
     values = [claim["value"] for claim in claims]
     standing = [values.index(member) for member in value if member in values]

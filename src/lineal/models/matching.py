@@ -57,9 +57,10 @@ class MatchAnswer(Model):
     considered: live users of the domain that were looked at. filtered: of them, left out by
     filters. more: passed the filters, but are not shown.
     head: whether what is sought has a vector: ready; absent where nothing soft is known; off
-    without an embedder; unavailable while its model can't be used. headless: how many that passed were ranked by their fields alone, having
-    no vector of this model's version. from_domain: whose row stands for a user who has none in
-    this one. understood, extractor: what was read from the description, and what read it.
+    without an embedder; unavailable while its model can't be used. headless: how many that passed
+    were ranked by their fields alone, having no vector of this model's version.
+    from_domain: whose row stands for a user who has none in this one. understood, extractor: what
+    was read from the description, and what read it.
     """
 
     user_id: str | None = NotSaid

@@ -1,40 +1,159 @@
-"""How new values meet the ones a user row has."""
+"""How claims about a user become the values of a row.
+
+A field keeps what was said of it, and its value is a function of that, never of what came last:
+so an older event can't beat a newer one whatever the order of arrival, forgetting a text is taking
+its claims away, and what contradicts stays visible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
 
-from lineal.models.schema import Schema
-from lineal.models.user import FieldValue, ValueSource
+from lineal.models.claim import Claim, FieldValue
+from lineal.models.schema import FieldSpec, Schema
+from lineal.policy.standing import standing
 
-__all__ = ["appended", "changed", "soft_text", "upserted", "without"]
+__all__ = [
+    "Said",
+    "appended",
+    "changed",
+    "current",
+    "origin_of",
+    "relived",
+    "soft_text",
+    "unmoved",
+    "upserted",
+    "without",
+]
 
 Fields = Mapping[str, FieldValue]
 
-MEMBERS_MAX = 32
-"""Members a list field keeps through unions; the oldest are let go, their contexts stay."""
+Said = Mapping[str, tuple[Claim, ...]]
+"""By field, what one write says; of a list that collects its members, one claim for each."""
 
 SOFT_CHARS_MAX = 2_000
 """Characters that a head is made of: the latest say most about a person of today."""
 
+_PLAIN = FieldSpec(kind="hard", type="string")
+_COLLECTS = FieldSpec(kind="hard", type="list", merge="union")
+
 
 def upserted(
-    schema: Schema, old: Fields, incoming: Fields, *, replace_all: bool
+    schema: Schema, old: Fields, said: Said, *, replace_all: bool
 ) -> dict[str, FieldValue]:
     """The fields after an upsert (U7): what an earlier upsert set is gone unless it is set again;
     what appends brought stays unless the new payload sets it, or replace_all drops it too."""
-    kept = {} if replace_all else {k: v for k, v in old.items() if v.origin == "append"}
-    return _in_order(schema, {**kept, **incoming})
+    kept = (
+        {} if replace_all else {name: _from_appends(old[name], said.get(name, ())) for name in old}
+    )
+    return _remade(schema, old, kept, said, rest=False)
 
 
-def appended(schema: Schema, old: Fields, incoming: Fields) -> dict[str, FieldValue]:
-    """The fields after an append; nothing else in the row changes (A4)."""
-    fields = dict(old)
-    for name, new in incoming.items():
-        present = fields.get(name)
-        fields[name] = new if present is None else _met(schema, name, present, new)
-    return _in_order(schema, fields)
+def appended(schema: Schema, old: Fields, said: Said, context_id: str) -> dict[str, FieldValue]:
+    """The fields after an append, or after a context's text has changed: what that context said
+    before is gone, nothing else changes (A4, N22)."""
+    reread = frozenset((context_id,))
+    touched = {name for name, field in old.items() if name in said or _cites(field, reread)}
+    kept = {name: tuple(_but(old[name], reread)) for name in touched}
+    return _remade(schema, old, kept, said)
+
+
+def without(schema: Schema, old: Fields, gone: frozenset[str]) -> dict[str, FieldValue]:
+    """The fields without what these contexts said."""
+    kept = {name: tuple(_but(field, gone)) for name, field in old.items() if _cites(field, gone)}
+    return _remade(schema, old, kept)
+
+
+def relived(
+    schema: Schema, old: Fields, context_id: str, ends_at: datetime | None
+) -> dict[str, FieldValue]:
+    """The fields when that context ends at another time than it would have."""
+    named = frozenset((context_id,))
+    moved = {
+        name: tuple(_ending(claim, context_id, ends_at) for claim in field.claims)
+        for name, field in old.items()
+        if _cites(field, named)
+    }
+    return _remade(schema, old, moved)
+
+
+def current(schema: Schema, old: Fields, now: datetime) -> Fields:
+    """The fields at `now`: without what was read from contexts that have ended since (T1)."""
+    ended = [n for n, field in old.items() if field.ends_at is not None and field.ends_at <= now]
+    if not ended:
+        return old
+    kept = {
+        name: tuple(c for c in old[name].claims if c.expires_at is None or now < c.expires_at)
+        for name in ended
+    }
+    return _remade(schema, old, kept)
+
+
+def unmoved(old: Fields, new: Fields) -> bool:
+    """Whether the same was said as before, only later."""
+    return old.keys() == new.keys() and all(
+        list(map(_timeless, old[name].claims)) == list(map(_timeless, new[name].claims))
+        for name in old
+    )
+
+
+def origin_of(fields: Fields, context_id: str) -> Literal["upsert", "append"]:
+    """The verb that brought what a context says; append where it says nothing yet."""
+    named = frozenset((context_id,))
+    citing = (claim for field in fields.values() if _cites(field, named) for claim in field.claims)
+    return next((claim.origin for claim in citing if claim.context_id == context_id), "append")
+
+
+def changed(old: Fields, new: Fields) -> tuple[str, ...]:
+    """Names whose value differs, in alphabetical order (A5)."""
+    return tuple(n for n in sorted({*old, *new}) if _value(old, n) != _value(new, n))
+
+
+def soft_text(schema: Schema, fields: Fields) -> str:
+    """The text that a domain's head is made of: its soft fields, in the schema's order.
+
+    Extras and hard fields are never embedded (U6). "" when there is nothing soft to say."""
+    soft = [name for name, spec in schema.fields.items() if spec.kind == "soft"]
+    values = [_members(_value(fields, name)) for name in soft]
+    return "\n".join(", ".join(map(str, v)) for v in values if v)[-SOFT_CHARS_MAX:]
+
+
+def _remade(
+    schema: Schema,
+    old: Fields,
+    kept: Mapping[str, tuple[Claim, ...]],
+    said: Said | None = None,
+    *,
+    rest: bool = True,
+) -> dict[str, FieldValue]:
+    """Those of `kept` and `said` made anew, and with `rest` the other old ones as they are; a
+    field without any claim is gone."""
+    said = said or {}
+    names = dict.fromkeys((*kept, *said))
+    new = {
+        name: standing(_spec(schema, old, name), (*kept.get(name, ()), *said.get(name, ())))
+        for name in names
+    }
+    others = {n: field for n, field in old.items() if rest and n not in names}
+    return _in_order(schema, {**others, **{n: field for n, field in new.items() if field.claims}})
+
+
+def _spec(schema: Schema, old: Fields, name: str) -> FieldSpec:
+    """The field's; one that the schema has no more goes on as it was."""
+    if name in schema.fields:
+        return schema.fields[name]
+    whole = any(isinstance(claim.value, list) and claim.value for claim in old[name].claims)
+    collects = isinstance(_value(old, name), list | tuple) and not whole
+    return _COLLECTS if collects else _PLAIN
+
+
+def _from_appends(field: FieldValue, said: tuple[Claim, ...]) -> tuple[Claim, ...]:
+    """What stays of a field: nothing if the payload sets it, else what appends brought."""
+    if any(not claim.denied for claim in said):
+        return ()
+    return tuple(claim for claim in field.claims if claim.origin == "append")
 
 
 def _in_order(schema: Schema, fields: Fields) -> dict[str, FieldValue]:
@@ -43,79 +162,30 @@ def _in_order(schema: Schema, fields: Fields) -> dict[str, FieldValue]:
     return {name: fields[name] for name in (*known, *sorted(fields.keys() - schema.fields.keys()))}
 
 
-def _met(schema: Schema, name: str, old: FieldValue, new: FieldValue) -> FieldValue:
-    """What stands after both: a stated value stays (A12), an older event never beats a newer one
-    (A10; at the same instant the later received wins), lists and maxima by the merge rule."""
-    rule = schema.fields[name].merge if name in schema.fields else "newest"
-    if rule == "union":
-        members = list(dict.fromkeys([*_members(old.value), *_members(new.value)]))[-MEMBERS_MAX:]
-        if members == old.value and set(_members(new.value)) <= old.said_by.keys():
-            return old
-        return new.model_copy(update={"value": members, "said_by": _said_by(members, old, new)})
-    if old.source is ValueSource.STATED and new.source is not ValueSource.STATED:
-        return old
-    if rule == "first":
-        return old if old.occurred_at <= new.occurred_at else new
-    if rule == "max":
-        return new if new.value > old.value else old
-    return old if new.occurred_at < old.occurred_at else new
+def _timeless(claim: Claim) -> Claim:
+    return claim.model_copy(update={"occurred_at": None, "recorded_at": None})
 
 
-def _said_by(members: list[Any], *fields: FieldValue) -> dict[str, tuple[str, ...]]:
-    """Who named each member, over these fields; "" for a client's own statement."""
-    return {
-        str(member): tuple(
-            dict.fromkeys(
-                who
-                for field in fields
-                if member in _members(field.value)
-                for who in field.said_by.get(str(member), (field.context_id or "",))
-            )
-        )
-        for member in members
-    }
-
-
-def without(field: FieldValue, gone: frozenset[str]) -> FieldValue | None:
-    """The field without what only these contexts said; None when nothing of it is left."""
-    if not field.said_by:
-        return None if field.context_id in gone else field
-    said_by = {
-        member: tuple(who for who in names if who not in gone)
-        for member, names in field.said_by.items()
-    }
-    members = [member for member in _members(field.value) if said_by.get(str(member))]
-    if said_by == field.said_by:
-        return field
-    if not members:
-        return None
-    read_here = field.context_id not in gone
-    return field.model_copy(
-        update={
-            "value": members,
-            "said_by": {str(member): said_by[str(member)] for member in members},
-            "context_id": field.context_id if read_here else None,
-            "span": field.span if read_here else None,
-        }
-    )
+def _value(fields: Fields, name: str) -> Any:
+    return fields[name].value if name in fields else None
 
 
 def _members(value: Any) -> list[Any]:
+    if value is None:
+        return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def changed(old: Fields, new: Fields) -> tuple[str, ...]:
-    """Names whose stored value differs, in alphabetical order (A5)."""
-    names = sorted({*old, *new})
-    return tuple(
-        n for n in names if (n in old) != (n in new) or (n in old and old[n].value != new[n].value)
-    )
+def _cites(field: FieldValue, contexts: frozenset[str]) -> bool:
+    """Whether any claim is of these contexts; ids are found in the claims' JSON as they stand."""
+    return any(name in field.claims.text for name in contexts)
 
 
-def soft_text(schema: Schema, fields: Fields) -> str:
-    """The text that a domain's head is made of: its soft fields, in the schema's order.
+def _but(field: FieldValue, contexts: frozenset[str]) -> Iterator[Claim]:
+    return (claim for claim in field.claims if claim.context_id not in contexts)
 
-    Extras and hard fields are never embedded (U6). "" when there is nothing soft to say."""
-    soft = [name for name, spec in schema.fields.items() if spec.kind == "soft" and name in fields]
-    text = "\n".join(", ".join(map(str, _members(fields[name].value))) for name in soft)
-    return text[-SOFT_CHARS_MAX:]
+
+def _ending(claim: Claim, context_id: str, ends_at: datetime | None) -> Claim:
+    if claim.context_id != context_id:
+        return claim
+    return claim.model_copy(update={"expires_at": ends_at})

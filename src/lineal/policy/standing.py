@@ -1,0 +1,161 @@
+"""What stands of a field after all that was said of it, and which of that is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
+from lineal.models.schema import FieldSpec
+
+__all__ = ["CLAIMS_OF_VALUE_MAX", "MEMBERS_MAX", "VALUES_MAX", "standing"]
+
+MEMBERS_MAX = 32
+"""Members a list keeps; those longest unmentioned are let go, their contexts stay."""
+
+VALUES_MAX = 8
+"""Distinct values kept of a field that has one: the latest said."""
+
+CLAIMS_OF_VALUE_MAX = 3
+"""Claims kept of one value: enough that forgetting one text doesn't take what another said too."""
+
+
+def standing(spec: FieldSpec, claims: tuple[Claim, ...]) -> FieldValue:
+    """The value that stands after all of these claims, which come in order of receipt, and those
+    that are worth keeping. Nothing stands of a field without claims."""
+    collects = spec.type == "list" and spec.merge == "union"
+    if collects:
+        claims = tuple(_by_member(claims))
+    stands = _standing_members(claims) if collects else _standing_one(spec, claims)
+    places = _kept(claims, frozenset(stands), MEMBERS_MAX if collects else VALUES_MAX)
+    kept = [claims[place] for place in places]
+    stood_at = [places.index(place) for place in stands if place in places]
+    stood = [kept[place].value for place in stood_at]
+    ends = [claim.expires_at for claim in kept if claim.expires_at is not None]
+    return FieldValue.model_construct(
+        value=_collected(stood) if collects else next(iter(stood), None),
+        claims=Claims(kept),
+        standing=tuple(stood_at),
+        ends_at=min(ends, default=None),
+    )
+
+
+def _by_member(claims: tuple[Claim, ...]) -> Iterator[Claim]:
+    """One claim for each member; a list was one claim while the schema let its newest stand."""
+    for claim in claims:
+        members = claim.value if isinstance(claim.value, list) and claim.value else [claim.value]
+        for value in members:
+            yield claim if value is claim.value else claim.model_copy(update={"value": value})
+
+
+def _collected(stood: list[Any]) -> list[Any] | None:
+    """The members; [] where a client stated that there are none, None where nothing was said."""
+    return [value for value in stood if value != []] if stood else None
+
+
+def _standing_members(claims: tuple[Claim, ...]) -> list[int]:
+    """Places of the claims that name the members, in order of when they were first true.
+
+    A member stands if it is stated, or if the latest said of it is that it holds (A10, A12)."""
+    places: list[int] = []
+    for said in _by_value(claims).values():
+        stands = _latest(claims, said)
+        if stands is not None:
+            places.append(stands)
+    first = _first_true(claims)
+    members = [place for place in places if claims[place].value != []]
+    return sorted(members or places, key=lambda place: first[_key(claims[place].value)])
+
+
+def _latest(claims: tuple[Claim, ...], said: list[int]) -> int | None:
+    """Of claims about one value the one by which it stands; None if it doesn't."""
+    in_time = sorted(said, key=lambda place: (claims[place].occurred_at, place))
+    stated = [place for place in in_time if claims[place].source is ValueSource.STATED]
+    last = (stated or in_time)[-1]
+    return None if claims[last].denied else last
+
+
+def _first_true(claims: tuple[Claim, ...]) -> dict[str, tuple[datetime, int]]:
+    first: dict[str, tuple[datetime, int]] = {}
+    for place, claim in enumerate(claims):
+        at = (claim.occurred_at, place)
+        if not claim.denied:
+            first[_key(claim.value)] = min(at, first.get(_key(claim.value), at))
+    return first
+
+
+def _standing_one(spec: FieldSpec, claims: tuple[Claim, ...]) -> list[int]:
+    """The place of the one claim that stands: stated before read (A12), then by the merge rule."""
+    in_time = sorted(range(len(claims)), key=lambda place: (claims[place].occurred_at, place))
+    stated = [place for place in in_time if claims[place].source is ValueSource.STATED]
+    if spec.merge == "newest":
+        return _newest(claims, stated or in_time)
+    held = [place for place in stated or in_time if _holds(claims, in_time, place)]
+    if spec.merge == "max":
+        return sorted(held, key=lambda place: _size(claims[place].value))[-1:]
+    return held[:1]
+
+
+def _newest(claims: tuple[Claim, ...], in_time: list[int]) -> list[int]:
+    """The latest said, unless it was taken back since: then nothing, not what held before it."""
+    stands: list[int] = []
+    for place in in_time:
+        claim = claims[place]
+        if not claim.denied:
+            stands = [place]
+        elif stands and _key(claims[stands[0]].value) == _key(claim.value):
+            stands = []
+    return stands
+
+
+def _holds(claims: tuple[Claim, ...], in_time: list[int], place: int) -> bool:
+    """Whether it says that its value holds, and nothing later that it doesn't."""
+    claim = claims[place]
+    later = in_time[in_time.index(place) + 1 :]
+    denied = (claims[p] for p in later if claims[p].denied)
+    stays = claim.source is ValueSource.STATED
+    return not claim.denied and (stays or all(_key(d.value) != _key(claim.value) for d in denied))
+
+
+def _size(value: Any) -> tuple[bool, Any]:
+    """What a maximum is the largest by; a schema's earlier version may have taken other types."""
+    number = isinstance(value, int | float)
+    return number, value if number else _key(value)
+
+
+def _kept(claims: tuple[Claim, ...], stands: frozenset[int], values_max: int) -> list[int]:
+    """Places of the claims worth keeping, in order of receipt: of what stands, then of what a
+    client stated, then of the values latest spoken of."""
+
+    def rank(place: int) -> tuple[bool, bool, datetime, int]:
+        claim = claims[place]
+        stated = claim.source is ValueSource.STATED
+        return (place in stands, stated, claim.occurred_at, place)
+
+    ranked = [sorted(said, key=rank, reverse=True) for said in _by_value(claims).values()]
+    ranked.sort(key=lambda said: rank(said[0]), reverse=True)
+    return sorted(place for said in ranked[:values_max] for place in _worth(claims, said))
+
+
+def _worth(claims: tuple[Claim, ...], ranked: list[int]) -> list[int]:
+    """Of the claims about one value, best first, the few best, and always the one that was true
+    first: by it members keep their order."""
+    held = [place for place in ranked if not claims[place].denied]
+    denied = [place for place in ranked if claims[place].denied]
+    first = sorted(held, key=lambda place: (claims[place].occurred_at, place))[:1]
+    best = dict.fromkeys((*held[: CLAIMS_OF_VALUE_MAX - 1], *first, *held))
+    return [*list(best)[:CLAIMS_OF_VALUE_MAX], *denied[:CLAIMS_OF_VALUE_MAX]]
+
+
+def _by_value(claims: tuple[Claim, ...]) -> dict[str, list[int]]:
+    """Places of the claims about each value, in order of receipt."""
+    by_value: dict[str, list[int]] = {}
+    for place, claim in enumerate(claims):
+        by_value.setdefault(_key(claim.value), []).append(place)
+    return by_value
+
+
+def _key(value: Any) -> str:
+    return value if isinstance(value, str) else f"\0{json.dumps(value, sort_keys=True)}"
