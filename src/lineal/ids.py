@@ -17,20 +17,34 @@ class Ids(Protocol):
         """A new context id, `ctx_…`, never handed out before."""
         ...
 
+    def outcome(self) -> str:
+        """The same of an outcome, `out_…`."""
+        ...
+
 
 class RandomIds:
     """128 random bits each: an id can't be guessed, so it can be shown."""
 
     def context(self) -> str:
-        token = base64.b32encode(secrets.token_bytes(16)).decode("ascii")
-        return "ctx_" + token.rstrip("=").lower()
+        return "ctx_" + _token()
+
+    def outcome(self) -> str:
+        return "out_" + _token()
 
 
 class SequentialIds:
-    """ctx_1, ctx_2, …: for tests that read better with known names."""
+    """ctx_1, ctx_2, …, and out_1, …: for tests that read better with known names."""
 
     def __init__(self) -> None:
-        self._counter = itertools.count(1)
+        self._contexts = itertools.count(1)
+        self._outcomes = itertools.count(1)
 
     def context(self) -> str:
-        return f"ctx_{next(self._counter)}"
+        return f"ctx_{next(self._contexts)}"
+
+    def outcome(self) -> str:
+        return f"out_{next(self._outcomes)}"
+
+
+def _token() -> str:
+    return base64.b32encode(secrets.token_bytes(16)).decode("ascii").rstrip("=").lower()

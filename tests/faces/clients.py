@@ -110,6 +110,23 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "get_context": {"context_id": "…", "revision": 1, "max_chars": 4_000},
     "get_user": {"user_id": USER, "domain": DOMAIN, "provenance": True},
+    "match_users": {
+        "user_id": USER,
+        "description": None,
+        "domain": "dating",
+        "filters": {"diet": "vegan"},
+        "limit": 5,
+    },
+    "record_outcome": {
+        "user_id": USER,
+        "domain": DOMAIN,
+        "candidate_id": "grace",
+        "outcome": "accepted",
+        "weight": 2.0,
+        "score": 0.5,
+        "lineage": {"confidence": 0.5},
+        "idempotency_key": None,
+    },
     "forget_context": {
         "context_id": "…",
         "cascade": False,

@@ -53,10 +53,12 @@ NAMES = [
     "search_context",
     "get_context",
     "get_user",
+    "match_users",
+    "record_outcome",
     "forget_context",
     "trace_lineage",
 ]
-READERS = ["search_context", "get_context", "get_user", "trace_lineage"]
+READERS = ["search_context", "get_context", "get_user", "match_users", "trace_lineage"]
 CHARS_PER_TOKEN = 4
 DESCRIPTION_BYTES_MAX = 2_048  # Claude Code cuts what is longer
 RESULT_CHARS = 8_000
@@ -200,6 +202,8 @@ async def test_every_argument_of_every_tool_is_among_the_tested_ones(client: Cli
 
 async def test_every_tool_takes_all_of_its_arguments(client: Client) -> None:
     context_id = await remembered(client, tags=["all"])
+    await ok(client, "upsert_user", user_id=USER, domain="dating", fields={"age": 30})
+    await ok(client, "upsert_user", user_id="grace", domain=DOMAIN, fields={"role": "pilot"})
     for tool in NAMES:
         answer = await ok(client, tool, **arguments_of(tool, context_id))
         assert answer

@@ -24,6 +24,7 @@ from lineal.errors import ErrorCode, LinealError
 from lineal.faces.mcp import resources, texts
 from lineal.faces.mcp.access import Access, guarded
 from lineal.faces.mcp.budget import fitted
+from lineal.faces.mcp.sampling import ask_of
 from lineal.faces.mcp.tools import TOOLS, ToolSpec, listed
 from lineal.models.base import Model
 from lineal.models.changes import Call
@@ -156,7 +157,13 @@ class _Face:
             session_id=self._access.client_session_id,
             traceparent=_text(meta.get("traceparent")),
         )
-        return Call(tenant=self._access.tenant, evidence=evidence, session=self._access.session)
+        return Call(
+            tenant=self._access.tenant,
+            evidence=evidence,
+            session=self._access.session,
+            read_only=self._read_only,
+            ask=ask_of(ctx),
+        )
 
     async def _tell(self, answer: Model) -> None:
         """Tell subscribers which resources changed."""

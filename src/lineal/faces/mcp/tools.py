@@ -21,6 +21,7 @@ from lineal.models.context import (
     UpdateContext,
 )
 from lineal.models.lineage import Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.service import Service
@@ -55,6 +56,9 @@ SHAPES: dict[str, JsonSchema] = {
     "speaker": STRING,
     "idempotency_key": STRING,
     "fields": OBJECT,
+    "filters": OBJECT,
+    "candidate_id": STRING,
+    "description": STRING,
     "memory_ref": STRING,
 }
 READ_WHOLE = "get_context with a larger max_chars reads it whole"
@@ -184,6 +188,31 @@ TOOLS: dict[str, ToolSpec] = {
             hints={},
             read_only=True,
             idempotent=True,
+        ),
+        ToolSpec(
+            name="match_users",
+            title="Find compatible users",
+            description="Users of a domain who suit one of them or a description, best first, "
+            "with scores and reasons, which are data. A description is never stored.",
+            request=MatchUsers,
+            answer=MatchAnswer,
+            run=lambda service, call, request: service.match_users(call, request),
+            hints={
+                "description": "free text, instead of user_id",
+                "filters": "field: value, [values] or {minimum, maximum}",
+            },
+            whole="ask again with a smaller limit",
+            read_only=True,
+            idempotent=True,
+        ),
+        ToolSpec(
+            name="record_outcome",
+            title="Record an outcome",
+            description="Keep what became of a user and a candidate of match_users.",
+            request=RecordOutcome,
+            answer=OutcomeAnswer,
+            run=lambda service, call, request: service.record_outcome(call, request),
+            hints={},
         ),
         ToolSpec(
             name="forget_context",
