@@ -14,27 +14,43 @@ from urllib.parse import unquote, urlsplit
 import anyio
 from pydantic import ValidationError
 
-from lineal.clock import SystemClock
+from lineal.clock import SystemClock, monotonic_s
+from lineal.detectors.detector import Detector
 from lineal.embedders.hashing import HashingEmbedder
+from lineal.embedders.minilm import MiniLmEmbedder
+from lineal.embedders.none import NoEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import LinealError
-from lineal.extractors.plain import PlainExtractor
+from lineal.extractors.best import BestOf
+from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
 from lineal.models.changes import Call
 from lineal.models.context import SOURCES
 from lineal.models.lineage import Evidence
+from lineal.models.schema import Schema
 from lineal.policy.limits import Limits
+from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
+from lineal.ports.embedder import Embedder
+from lineal.ports.extractor import Extractor
 from lineal.ports.store import Store
-from lineal.schemas.book import SHIPPED, SchemaBook
-from lineal.service import Defaults, Service
+from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
+from lineal.service import Defaults, Secrets, Service
 from lineal.settings import Settings
 
 if TYPE_CHECKING:
     from lineal.faces.mcp.access import OneClient
     from lineal.faces.mcp.front import Front
 
-__all__ = ["backend_of", "local_call", "open_service", "run_stdio", "store_path"]
+__all__ = [
+    "backend_of",
+    "check_schema",
+    "local_call",
+    "open_service",
+    "run_stdio",
+    "schema_files",
+    "store_path",
+]
 
 BACKENDS_GROUP = "lineal.backends"
 """Entry-point group of third-party backends: scheme → factory(settings) → Backend."""
@@ -87,15 +103,88 @@ def _sqlite(settings: Settings) -> Store:
 
 
 def _embedded(settings: Settings, store: Store, name: str) -> Backend:
-    directories = [SHIPPED, *([settings.schemas] if settings.schemas else [])]
     return EmbeddedBackend(
         store,
-        schemas=SchemaBook(directories),
-        extractor=PlainExtractor(),
-        embedder=HashingEmbedder(),
+        schemas=SchemaBook(_schema_directories(settings)),
+        extractor=_extractor(settings),
+        embedder=_embedder(settings),
         ids=RandomIds(),
+        clock=SystemClock(settings.clock_offset_s),
+        heads_per_minute=settings.heads_per_minute,
         name=name,
     )
+
+
+def _extractor(settings: Settings) -> Extractor:
+    """The rules, behind the configured model if there is one."""
+    return BestOf(
+        RulesExtractor(),
+        _model(settings),
+        sampling=settings.sampling,
+        timeout_s=settings.llm_timeout_s,
+    )
+
+
+def _model(settings: Settings) -> Extractor | None:
+    """Raises invalid_request for an endpoint without a model, or one that can't be asked."""
+    if settings.llm_url is None:
+        return None
+    if settings.llm_model is None:
+        raise LinealError.invalid(
+            "LINEAL_LLM_MODEL", "LINEAL_LLM_URL is set, and no model: set LINEAL_LLM_MODEL too."
+        )
+    from lineal.extractors.llm.endpoint import Endpoint  # late: it brings httpx
+    from lineal.extractors.llm.extractor import LlmExtractor
+
+    url, timeout_s = settings.llm_url.get_secret_value(), settings.llm_timeout_s
+    ask = Endpoint(url, settings.llm_model, settings.llm_key, timeout_s=timeout_s)
+    return LlmExtractor(ask, settings.llm_model)
+
+
+def _embedder(settings: Settings) -> Embedder:
+    match settings.embedder:
+        case "minilm":
+            return MiniLmEmbedder(tick=monotonic_s)
+        case "hashing":
+            return HashingEmbedder()
+    return NoEmbedder()
+
+
+def _secrets(settings: Settings) -> Secrets | None:
+    """Raises invalid_request for an allow list that can't be read."""
+    if settings.secrets == "off":
+        return None
+    detector = Detector(settings.home / "cache")
+    return Secrets(detector, allowing(_allowed(settings.secrets_allow.get_secret_value())))
+
+
+def _allowed(listed: str) -> tuple[str, ...]:
+    """The entries of an allow list, or of the file that it names."""
+    path = Path(listed).expanduser() if listed and "\n" not in listed else None
+    if path is not None and path.is_absolute():
+        try:
+            return entries(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise LinealError.invalid(
+                "LINEAL_SECRETS_ALLOW",
+                f"LINEAL_SECRETS_ALLOW names a file that can't be read: {error.strerror}.",
+            ) from None
+    return entries(listed)
+
+
+def schema_files(settings: Settings) -> tuple[Path, ...]:
+    """Every registered schema's file."""
+    directories = _schema_directories(settings)
+    return tuple(path for place in directories for path in sorted(place.glob("*.json")))
+
+
+def check_schema(path: Path) -> Schema:
+    """The schema in a file. Raises invalid_request naming the file, the line and what is wrong."""
+    return read_schema(path)
+
+
+def _schema_directories(settings: Settings) -> list[Path]:
+    return [SHIPPED, *([settings.schemas] if settings.schemas else [])]
 
 
 def service_of(settings: Settings, backend: Backend) -> Service:
@@ -108,6 +197,7 @@ def service_of(settings: Settings, backend: Backend) -> Service:
             sources=(*SOURCES, *settings.extra_sources),
         ),
         defaults=Defaults(user_id=settings.user, domain=settings.domain),
+        secrets=_secrets(settings),
     )
 
 

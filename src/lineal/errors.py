@@ -49,6 +49,7 @@ class Capability(StrEnum):
     TTL = "ttl"
     IDEMPOTENCY = "idempotency"
     SCHEMAS = "schemas"
+    MATCHING = "matching"
     MAINTENANCE = "maintenance"
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import anyio
+import anyio.to_thread
 
 from lineal.errors import Capability, LinealError
 from lineal.models.base import Model
-from lineal.models.changes import Call, Scope, Stamp, StoreStats, SweepReport, VerifyReport
+from lineal.models.changes import (
+    Call,
+    Outcome,
+    Scope,
+    Stamp,
+    StoreStats,
+    SweepReport,
+    VerifyReport,
+)
 from lineal.models.context import (
     AppendAnswer,
     AppendContext,
@@ -19,7 +31,9 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
-from lineal.models.lineage import Trace, TraceLineage
+from lineal.models.lineage import Evidence, Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
+from lineal.models.redaction import Redacted
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
@@ -28,15 +42,25 @@ from lineal.policy.limits import (
     Limits,
     check_append,
     check_id,
+    check_match,
+    check_outcome,
+    check_query,
     check_search,
     check_update,
     check_upsert,
 )
 from lineal.policy.provenance import READS_MAX
+from lineal.policy.redaction import Allow, discreet, nothing_allowed, redacted
 from lineal.ports.backend import Backend, Support
+from lineal.ports.extractor import Extracted
+from lineal.ports.secrets import NotReady, SecretDetector
 from lineal.ports.store import Progress
 
-__all__ = ["Defaults", "Service"]
+__all__ = ["Defaults", "Secrets", "Service"]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+A = TypeVar("A", AppendAnswer, UserAnswer, ContextAnswer)
 
 SESSIONS_MAX = 1_024
 """Sessions whose reads are remembered; the one longest unused goes first."""
@@ -49,13 +73,28 @@ class Defaults(Model):
     domain: str | None = None
 
 
+class Secrets(NamedTuple):
+    """What finds secrets, and which values are none."""
+
+    detector: SecretDetector
+    allow: Allow = nothing_allowed
+
+
 class Service:
     """Fills in defaults, holds the limits, stamps lineage and life, and forwards one verb."""
 
-    def __init__(self, backend: Backend, *, limits: Limits, defaults: Defaults) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        limits: Limits,
+        defaults: Defaults,
+        secrets: Secrets | None = None,
+    ) -> None:
         self._backend = backend
         self._limits = limits
         self._defaults = defaults
+        self._secrets = secrets
         self._reads = SessionReads()
 
     @property
@@ -69,23 +108,29 @@ class Service:
     async def append_context(self, call: Call, request: AppendContext) -> AppendAnswer:
         """Remember one piece of context. Raises not_found for an unknown user (A2)."""
         check_append(request, self._limits)
+        call, request, gone = await self._clean(call, request)
         stamp = self._stamp(call, self._owner(call, request.user_id, request.domain))
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=False, kept=False)
-        return await self._backend.append_context(stamp, request, life)
+        answer = await self._backend.append_context(stamp, request, life)
+        return _telling(answer, gone)
 
     async def upsert_user(self, call: Call, request: UpsertUser) -> UserAnswer:
         """Create or replace a user's row in a domain."""
         check_upsert(request, self._limits)
+        call, request, gone = await self._clean(call, request)
         stamp = self._stamp(call, self._owner(call, request.user_id, request.domain))
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=False, kept=False)
-        return await self._backend.upsert_user(stamp, request, life)
+        answer = await self._backend.upsert_user(stamp, request, life)
+        return _telling(answer, gone)
 
     async def update_context(self, call: Call, request: UpdateContext) -> ContextAnswer:
         """Change parts of one context. Raises not_found or conflict."""
         check_update(request, self._limits)
         sent = "ttl_seconds" in request.model_fields_set
+        call, request, gone = await self._clean(call, request)
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=sent, kept=True)
-        return await self._backend.update_context(self._anyones(call), request, life)
+        answer = await self._backend.update_context(self._anyones(call), request, life)
+        return _telling(answer, gone)
 
     async def search_context(self, call: Call, request: SearchContext) -> SearchAnswer:
         """Find memories of one user; what was found counts as read by this session."""
@@ -114,6 +159,7 @@ class Service:
         check_id("context_id", request.context_id)
         if request.idempotency_key is not None:
             check_id("idempotency_key", request.idempotency_key)
+        call, request, _ = await self._clean(call, request)
         return await self._backend.forget_context(self._anyones(call), request)
 
     async def trace_lineage(self, call: Call, request: TraceLineage) -> Trace:
@@ -134,6 +180,42 @@ class Service:
         """The domain's schema; version 0 without fields for an unregistered one."""
         check_id("domain", domain)
         return await self._backend.schema(domain)
+
+    async def domains(self) -> tuple[str, ...]:
+        """Domains that have a schema."""
+        return await self._backend.domains()
+
+    async def try_text(self, domain: str, text: str) -> Extracted:
+        """What would be read from a text; nothing is stored."""
+        check_id("domain", domain)
+        check_query(text)
+        evidence = Evidence(tool="try_text")
+        scope = Scope(tenant="none", user_id="none", domain=domain)
+        return await self._backend.read_text(Stamp(scope=scope, evidence=evidence), text)
+
+    async def match_users(self, call: Call, request: MatchUsers) -> MatchAnswer:
+        """Who suits a user, or a description of one, in a domain."""
+        check_match(request)
+        call, request, _ = await self._clean(call, request)
+        described = request.description is not None
+        user_id = "described" if described else request.user_id
+        scope = self._owner(call, user_id, request.domain)
+        scope = scope.model_copy(update={"user_id": None}) if described else scope
+        return await self._backend.match_users(self._stamp(call, scope), request)
+
+    async def record_outcome(self, call: Call, request: RecordOutcome) -> OutcomeAnswer:
+        """Keep what became of two users who were brought together."""
+        check_outcome(request)
+        call, request, _ = await self._clean(call, request)
+        scope = self._owner(call, request.user_id, request.domain)
+        return await self._backend.record_outcome(self._stamp(call, scope), request)
+
+    def outcomes(
+        self, call: Call, domain: str | None = None, user_id: str | None = None
+    ) -> AsyncIterator[Outcome]:
+        """Outcomes in order of receipt, of every domain and user where none is named."""
+        scope = Scope(tenant=call.tenant, user_id=user_id, domain=domain)
+        return self._backend.outcomes(self._stamp(call, scope))
 
     async def stats(self, call: Call) -> StoreStats:
         """What is stored behind the caller's wall."""
@@ -166,7 +248,44 @@ class Service:
         ours = (self._defaults.user_id, self._defaults.domain)
         seen = call.evidence.model_copy(update={"read_ids": self._reads.of(call)})
         is_default = None not in ours and (scope.user_id, scope.domain) == ours
-        return Stamp(scope=scope, evidence=seen, provision=is_default)
+        return Stamp(
+            scope=scope,
+            evidence=seen,
+            provision=is_default,
+            read_only=call.read_only,
+            ask=call.ask,
+        )
+
+    async def _clean(self, call: Call, request: M) -> tuple[Call, M, tuple[Redacted, ...]]:
+        """A writing call and its request without secrets, and what is said of them; before
+        anything is written. Raises invalid_request for a secret in an identifier."""
+        if self._secrets is None:
+            return call, request, ()
+        find, allow = self._secrets.detector.find, self._secrets.allow
+        seen, _ = await self._looked(lambda: redacted(call.evidence, find, allow))
+        clean, gone = await self._looked(lambda: redacted(request, find, allow))
+        return call.model_copy(update={"evidence": seen}), clean, gone
+
+    async def discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
+        """The error as it may be told to whoever sent this: without what of it is secret."""
+        if self._secrets is None:
+            return error
+        find, allow = self._secrets.detector.find, self._secrets.allow
+        return await self._looked(lambda: discreet(error, sent, find, allow))
+
+    async def _looked(self, look: Callable[[], T]) -> T:
+        """What looking for secrets gives, once the detector is warm if it must be."""
+        try:
+            return look()
+        except NotReady:
+            if self._secrets is not None:
+                await anyio.to_thread.run_sync(self._secrets.detector.warm)
+            return look()
+
+
+def _telling(answer: A, gone: tuple[Redacted, ...]) -> A:
+    """The answer with what was taken out of the request."""
+    return answer.model_copy(update={"redacted": gone}) if gone else answer
 
 
 class SessionReads:

@@ -74,6 +74,36 @@ class Settings(BaseSettings):
     schemas: Path | None = Field(
         default=None, description="Directory of your own domain schemas (*.json), read at start."
     )
+    embedder: Literal["minilm", "hashing", "none"] = Field(
+        default="minilm",
+        description="What makes vectors: minilm (a small model, offline), hashing, none.",
+    )
+    heads_per_minute: Annotated[int, Field(ge=0, le=1_000)] = Field(
+        default=6, description="How often a user's vector in a domain is made anew, at most."
+    )
+    llm_url: SecretStr | None = Field(
+        default=None,
+        description="Base URL of an OpenAI-compatible endpoint that reads texts, "
+        "such as http://localhost:11434/v1.",
+    )
+    llm_model: str | None = Field(default=None, description="The model asked there.")
+    llm_key: SecretStr | None = Field(default=None, description="Its key, if it needs one.")
+    llm_timeout_s: Annotated[float, Field(gt=0, le=120)] = Field(
+        default=20.0,
+        description="How long a write waits for a model before the rules do its work.",
+    )
+    sampling: bool = Field(
+        default=False,
+        description="Let the client's own model read texts, where the client lends it.",
+    )
+    secrets: Literal["redact", "off"] = Field(
+        default="redact", description="Whether keys, tokens and passwords are kept out."
+    )
+    secrets_allow: SecretStr = Field(
+        default=SecretStr(""),
+        description="What is no secret: exact values or /patterns/, separated by commas, "
+        "or a file of them, one a line.",
+    )
     allow_network_fs: bool = Field(
         default=False, description="Open a store on a network file system all the same."
     )

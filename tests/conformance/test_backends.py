@@ -10,7 +10,7 @@ from lineal.clock import Clock
 from lineal.embedders.hashing import HashingEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import Capability
-from lineal.extractors.plain import PlainExtractor
+from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
 from lineal.ports.backend import Backend
 from lineal.ports.store import Store
@@ -70,7 +70,7 @@ def _embedded(store: Store) -> Backend:
     return EmbeddedBackend(
         store,
         schemas=SchemaBook(),
-        extractor=PlainExtractor(),
+        extractor=RulesExtractor(),
         embedder=HashingEmbedder(),
         ids=RandomIds(),
     )

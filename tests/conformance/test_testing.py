@@ -14,7 +14,7 @@ from lineal.clock import ManualClock
 from lineal.embedders.hashing import HashingEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import LinealError
-from lineal.extractors.plain import PlainExtractor
+from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
 from lineal.models.changes import Reads
 from lineal.ports.store import Store
@@ -161,7 +161,7 @@ def _embedded(store: Store) -> EmbeddedBackend:
     return EmbeddedBackend(
         store,
         schemas=SchemaBook(),
-        extractor=PlainExtractor(),
+        extractor=RulesExtractor(),
         embedder=HashingEmbedder(),
         ids=RandomIds(),
     )

@@ -76,6 +76,6 @@ def value_after(name: str, *claims: Claim) -> Any:
     """The field's value after one append for each of these, each of a context of its own."""
     fields: dict[str, FieldValue] = {}
     for place, claim in enumerate(claims):
-        claim = claim.model_copy(update={"context_id": f"ctx_{place}"})
+        claim = claim._replace(context_id=f"ctx_{place}")
         fields = appended(SCHEMA, fields, {name: (claim,)}, f"ctx_{place}")
     return fields[name].value

@@ -227,7 +227,7 @@ def test_every_shipped_field_is_described_and_makes_sense() -> None:
         for name, spec in schema.fields.items():
             kind = spec.items if spec.type == "list" else spec.type
             assert spec.description, name
-            assert (kind == "enum") == bool(spec.values), name
+            assert kind != "enum" or spec.values, name
             assert spec.merge != "union" or spec.type == "list", name
             assert spec.merge != "max" or spec.type in ("integer", "number"), name
 
@@ -241,6 +241,33 @@ BROKEN = {
     "an unknown key": '{"domain": "garden", "version": 1, "colour": "green"}',
     "a broken pattern": '{"domain": "garden", "version": 1, "fields": '
     '{"a": {"kind": "hard", "type": "string", "patterns": ["("]}}}',
+    "a phrase that isn't closed": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "says": ["grows (in|on {name}"]}}}',
+    "a phrase without a place for the value": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "says": ["grows well"]}}}',
+    "a place that isn't known": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "says": ["grows {there}"]}}}',
+    "a pattern without a group": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "patterns": ["roses"]}}}',
+    "an enum without values": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "enum"}}}',
+    "a union of numbers": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "merge": "union"}}}',
+    "the greatest string": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "merge": "max"}}}',
+    "a minimum above the maximum": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "minimum": 2, "maximum": 1}}}',
+    "a derived hard field": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "derive": {"union": ["a"]}}}}',
+    "derived from nothing": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "derived", "type": "list", "derive": {"union": ["b"]}}}}',
+    "a match that can't be": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "match": {"rule": "overlap"}}}}',
+    "near without a scale": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "match": {"rule": "near"}}}}',
+    "an opposite that isn't there": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "enum", "values": {"x": []}, "opposite": {"x": "y"}}}}',
+    "a name that stands twice": '{"domain": "garden", "version": 1, "version": 2}',
     "nested too deep": "[" * 100_000,
     "a number too long": '{"domain": "garden", "version": 1' + "0" * 5_000 + "}",
 }
@@ -273,6 +300,24 @@ def test_a_file_that_isnt_json_is_refused_by_line(tmp_path: Path, text: str, lin
 def test_a_file_with_a_wrong_value_is_refused_by_place(tmp_path: Path) -> None:
     (tmp_path / "garden.json").write_text(BROKEN["a wrong kind"], encoding="utf-8")
     with pytest.raises(LinealError, match=r"fields\.a\.kind"):
+        SchemaBook([tmp_path]).get("garden")
+
+
+@pytest.mark.parametrize(
+    ("field", "line"),
+    [
+        ('"minimum": 2,\n"maximum": 1', 3),
+        ('"minimum": 1,\n"merge": "union"', 4),
+        ('"minimum": 1,\n"says": ["it (is"]', 4),
+    ],
+)
+def test_what_is_wrong_in_a_field_is_refused_by_line(tmp_path: Path, field: str, line: int) -> None:
+    text = (
+        '{"domain": "garden", "version": 1, "fields": {\n'
+        '"height": {"kind": "hard", "type": "number",\n' + field + "}}}"
+    )
+    (tmp_path / "garden.json").write_text(text, encoding="utf-8")
+    with pytest.raises(LinealError, match=rf"line {line}: fields\.height"):
         SchemaBook([tmp_path]).get("garden")
 
 

@@ -11,7 +11,7 @@ from lineal.clock import ManualClock
 from lineal.embedders.hashing import HashingEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import Capability, ErrorCode, LinealError
-from lineal.extractors.plain import PlainExtractor
+from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import SequentialIds
 from lineal.models.base import Model
 from lineal.models.changes import Call, Scope
@@ -48,7 +48,7 @@ class House:
         backend = EmbeddedBackend(
             self.store,
             schemas=SchemaBook(),
-            extractor=PlainExtractor(),
+            extractor=RulesExtractor(),
             embedder=HashingEmbedder(),
             ids=SequentialIds(),
         )

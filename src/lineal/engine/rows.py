@@ -122,7 +122,7 @@ def _joined(schema: Schema, name: str, found: list[Claim]) -> tuple[Claim, ...]:
         return tuple({(repr(c.value), c.denied): c for c in reversed(found)}.values())[::-1]
     held = [claim for claim in found if not claim.denied]
     members = list(dict.fromkeys(claim.value for claim in held))
-    return (held[0].model_copy(update={"value": members}),) if held else ()
+    return (held[0]._replace(value=members),) if held else ()
 
 
 def present(schema: Schema, row: UserRow, now: datetime) -> UserRow:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import (
     Field,
@@ -16,8 +16,9 @@ from pydantic import (
     TypeAdapter,
     model_validator,
 )
-from pydantic_core import core_schema
+from pydantic_core import core_schema, from_json, to_json
 
+from lineal.clock import from_ms, to_ms
 from lineal.models.base import Instant, Model
 
 __all__ = ["Claim", "Claims", "FieldValue", "Provenance", "ValueSource"]
@@ -31,7 +32,7 @@ class ValueSource(StrEnum):
     DERIVED = "derived"
 
 
-class Claim(Model):
+class Claim(NamedTuple):
     """One statement about a field: what was said of it, by whom, and when it was true.
 
     value: the whole value, or one member of a list that collects its members.
@@ -57,9 +58,12 @@ class Claim(Model):
 Unsaid = Field(default=None, exclude_if=lambda value: value is None)
 
 
-class ShownClaim(Claim):
+class ShownClaim(Model):
     """A claim as it is shown: instants as everywhere, and only what is known."""
 
+    value: Any
+    source: ValueSource
+    origin: Literal["upsert", "append"]
     occurred_at: Instant
     recorded_at: Instant
     context_id: str | None = Unsaid
@@ -71,6 +75,9 @@ class ShownClaim(Claim):
 
 
 _CLAIMS = TypeAdapter(tuple[Claim, ...])
+
+_SHORTEST = 5
+"""Members of a claim that are always written; the rest only up to the last that is known."""
 
 
 class Claims:
@@ -85,12 +92,13 @@ class Claims:
 
     @cached_property
     def items(self) -> tuple[Claim, ...]:
-        return _CLAIMS.validate_json(self.text)
+        return tuple(map(_read, from_json(self.text)))
 
     @cached_property
     def text(self) -> str:
-        """JSON, without what is at its default."""
-        return _CLAIMS.dump_json(self.items, exclude_defaults=True).decode()
+        """JSON, an array for each claim, instants in milliseconds: a row is read and written with
+        all of its claims, so it is to be short and quick."""
+        return to_json(list(map(_written, self.items))).decode()
 
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.items)
@@ -173,7 +181,7 @@ class Provenance(Model):
         if not stood:
             return cls(value=field.value, conflicts=tuple(map(_shown, field.claims)))
         latest = max(stood, key=lambda claim: claim.occurred_at)
-        kept = cls.model_fields.keys() & Claim.model_fields.keys() - {"value"}
+        kept = cls.model_fields.keys() & set(Claim._fields) - {"value"}
         return cls(
             value=field.value,
             **{name: getattr(latest, name) for name in kept},
@@ -182,8 +190,26 @@ class Provenance(Model):
         )
 
 
+def _written(claim: Claim) -> list[Any]:
+    members = list(claim)
+    members[3:5] = to_ms(claim.occurred_at), to_ms(claim.recorded_at)
+    members[-1] = None if claim.expires_at is None else to_ms(claim.expires_at)
+    while len(members) > _SHORTEST and (members[-1] is None or members[-1] is False):
+        members.pop()
+    return members
+
+
+def _read(members: list[Any]) -> Claim:
+    """The claim of `_written`."""
+    value, source, origin, occurred, recorded, *rest = members
+    claim = Claim(value, ValueSource(source), origin, from_ms(occurred), from_ms(recorded), *rest)
+    span = None if claim.span is None else (claim.span[0], claim.span[1])
+    ends_at = None if len(rest) < len(Claim._fields) - _SHORTEST else from_ms(rest[-1])
+    return claim._replace(span=span, expires_at=ends_at)
+
+
 def _shown(claim: Claim) -> ShownClaim:
-    return ShownClaim(**{name: getattr(claim, name) for name in Claim.model_fields})
+    return ShownClaim(**claim._asdict())
 
 
 def _conflicts(field: FieldValue, stood: list[Claim]) -> Iterator[Claim]:

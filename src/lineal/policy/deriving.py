@@ -112,6 +112,6 @@ def _kept(old: FieldValue | None, new: FieldValue) -> FieldValue:
     return old if _untimed(old.claims[0]) == _untimed(new.claims[0]) else new
 
 
-def _untimed(claim: Claim) -> Claim:
+def _untimed(claim: Claim) -> tuple[object, ...]:
     """Without when it was learned."""
-    return claim.model_copy(update={"recorded_at": None})
+    return (*claim[:4], *claim[5:])

@@ -11,6 +11,7 @@ from lineal.errors import LinealError
 from lineal.models.base import Model
 from lineal.models.context import SOURCES, AppendContext, UpdateContext
 from lineal.models.lineage import DeclaredLineage
+from lineal.models.matching import MatchUsers, RecordOutcome
 from lineal.models.search import SearchContext
 from lineal.models.user import UpsertUser
 
@@ -18,6 +19,8 @@ __all__ = [
     "Limits",
     "check_append",
     "check_id",
+    "check_match",
+    "check_outcome",
     "check_query",
     "check_search",
     "check_update",
@@ -106,6 +109,25 @@ def check_upsert(request: UpsertUser, limits: Limits) -> None:
     _lineage(request.lineage)
     _ids(("user_id", request.user_id), ("domain", request.domain))
     _ids(("memory_ref", request.memory_ref), ("idempotency_key", request.idempotency_key))
+
+
+def check_match(request: MatchUsers) -> None:
+    """A user or a description, one of the two. Raises invalid_request."""
+    if request.description is not None and request.user_id is not None:
+        raise LinealError.invalid(
+            "description", "Send either 'user_id' or 'description', not both."
+        )
+    if request.description is not None:
+        _not_blank("description", request.description)
+    _json("filters", request.filters)
+    _ids(("user_id", request.user_id), ("domain", request.domain))
+
+
+def check_outcome(request: RecordOutcome) -> None:
+    """The ids of an outcome, and its lineage. Raises invalid_request."""
+    _lineage(request.lineage)
+    _ids(("user_id", request.user_id), ("domain", request.domain))
+    _ids(("candidate_id", request.candidate_id), ("idempotency_key", request.idempotency_key))
 
 
 def check_id(field: str, value: str) -> None:

@@ -5,6 +5,7 @@ hike~                           a verb in all its forms: hike, hikes, hiked, hik
 live in {place}                 a place for a value, see SLOTS
 ^ {number} $                    a fragment of its own, between separators
 go!                             a word that counts only where something vouches for it
+in {known} ?                    a weak one: anything said more clearly wins over it
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ Sequence = tuple[str | Choice, ...]
 """Words, "{slots}", "^" and "$", and choices, one after the other."""
 
 SLOTS = frozenset(
-    "number duration money date known place address name word list code command rest clause "
-    "sentence skip".split()
+    {"number", "duration", "money", "date", "known", "place", "address", "name", "word", "list"}
+    | {"code", "command", "rest", "clause", "sentence", "skip"}
 )
 """What may stand in braces. skip: up to four words that are passed over."""
 
@@ -37,6 +38,7 @@ VALUE_SLOTS = SLOTS - {"skip"}
 DEPTH_MAX = 20
 
 _ITEM = re.compile(r"[()\[\]|^$]|\{\w*\}|[^\s()\[\]|^${}]+|[{}]")
+_PLAIN = re.compile(r"[\w.&+#/'-]+(?: [\w.&+#/'-]+)*!?")
 _LEADING = frozenset({"{number}", "{duration}", "{money}", "{known}", "{code}"})
 _CLOSED_BY = {"(": ")", "[": "]"}
 
@@ -65,6 +67,8 @@ def parsed(phrase: str) -> Sequence:
 
 def fault(phrase: str, *, needs_slot: bool) -> str | None:
     """What is wrong with a phrase of a schema, None if nothing is."""
+    if not needs_slot and _PLAIN.fullmatch(phrase):
+        return None
     try:
         sequence = parsed(phrase)
     except ValueError as wrong:

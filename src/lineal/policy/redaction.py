@@ -10,7 +10,16 @@ from lineal.errors import LinealError
 from lineal.models.base import Model
 from lineal.models.redaction import Found, Redacted
 
-__all__ = ["Allow", "Find", "allowing", "apart", "entries", "nothing_allowed", "redacted"]
+__all__ = [
+    "Allow",
+    "Find",
+    "allowing",
+    "apart",
+    "discreet",
+    "entries",
+    "nothing_allowed",
+    "redacted",
+]
 
 M = TypeVar("M", bound=Model)
 
@@ -20,7 +29,9 @@ Find = Callable[[str], tuple[Found, ...]]
 Allow = Callable[[str], bool]
 """Whether a found value may be kept all the same."""
 
-IDENTIFIERS = frozenset({"user_id", "domain", "context_id", "memory_ref", "idempotency_key"})
+IDENTIFIERS = frozenset(
+    {"user_id", "domain", "context_id", "memory_ref", "idempotency_key", "candidate_id"}
+)
 """Fields that name something: with another value they would name something else."""
 
 KEYED_MAX = 4_096
@@ -30,7 +41,8 @@ PHRASE_MAX = 64
 """Characters of the longest value with spaces that may be a passphrase under such a key."""
 
 REPEATED_MIN = 8
-"""Characters of the shortest secret that is also taken out wherever else the request says it."""
+"""Characters of the shortest secret that is also taken out wherever else the request says it, and
+of the shortest piece of one that an error may not say."""
 
 NAME_MAX = 60
 """Characters of a key that a field's path repeats."""
@@ -75,6 +87,25 @@ def redacted(
     if known:  # once more, for what only one of its places gave away
         taken = _Walk(find, allow, known).model(request, "")
     return taken.value, taken.redacted
+
+
+def discreet(
+    error: LinealError, sent: Mapping[str, Any], find: Find, allow: Allow = nothing_allowed
+) -> LinealError:
+    """The error without any piece of a secret in what was sent: a message may cut or escape what
+    it repeats. The error itself if nothing was secret. sent: JSON values, valid or not."""
+    known: dict[str, str] = {}
+    walk = _Walk(find, allow, known)
+    for key, text in _texts(sent):
+        walk.text(text, "", key)
+    if not known:
+        return error
+    return LinealError(
+        error.code,
+        _untold(error.message, known),
+        details=_untold(error.details, known),
+        retryable=error.retryable,
+    )
 
 
 def apart(found: Iterable[Found]) -> tuple[Found, ...]:
@@ -211,6 +242,40 @@ class _Walk:
             while at >= 0:
                 yield Found(kind, at, at + len(value))
                 at = text.find(value, at + len(value))
+
+
+def _texts(sent: Any) -> Iterator[tuple[str, str]]:
+    """Every text in JSON values with the nearest key above it, names of keys too. Without
+    recursion: nobody has looked at the depth yet."""
+    waiting: list[tuple[str, Any]] = [("", sent)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, Mapping):
+            yield from (("", name) for name in value)
+            waiting += value.items()
+        elif isinstance(value, list | tuple):
+            waiting += ((key, item) for item in value)
+
+
+def _untold(value: Any, known: Mapping[str, str]) -> Any:
+    """An error's part without the pieces of known secrets."""
+    if isinstance(value, str):
+        return _without(value, apart(_echoes(value, known)))
+    if isinstance(value, Mapping):
+        return {_untold(name, known): _untold(part, known) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_untold(part, known) for part in value]
+    return value
+
+
+def _echoes(text: str, known: Mapping[str, str]) -> Iterator[Found]:
+    for value, kind in known.items():
+        pieces = {value[at : at + REPEATED_MIN] for at in range(len(value) - REPEATED_MIN + 1)}
+        for at in range(len(text) - REPEATED_MIN + 1):
+            if text[at : at + REPEATED_MIN] in pieces:
+                yield Found(kind, at, at + REPEATED_MIN)
 
 
 def _all(taken: Iterable[Taken]) -> tuple[Redacted, ...]:

@@ -47,7 +47,7 @@ def _by_member(claims: tuple[Claim, ...]) -> Iterator[Claim]:
     for claim in claims:
         members = claim.value if isinstance(claim.value, list) and claim.value else [claim.value]
         for value in members:
-            yield claim if value is claim.value else claim.model_copy(update={"value": value})
+            yield claim if value is claim.value else claim._replace(value=value)
 
 
 def _collected(stood: list[Any]) -> list[Any] | None:

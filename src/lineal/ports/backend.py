@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
 from lineal.errors import Capability
-from lineal.models.changes import Life, Stamp, StoreStats, SweepReport, VerifyReport
+from lineal.models.changes import Life, Outcome, Stamp, StoreStats, SweepReport, VerifyReport
 from lineal.models.context import (
     AppendAnswer,
     AppendContext,
@@ -19,9 +19,11 @@ from lineal.models.context import (
     UpdateContext,
 )
 from lineal.models.lineage import Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.ports.extractor import Extracted
 from lineal.ports.store import Progress
 
 __all__ = ["Backend", "Support"]
@@ -72,6 +74,22 @@ class Backend(Protocol):
 
     async def schema(self, domain: str) -> Schema:
         """The domain's schema; "<domain>.v0" without fields for an unregistered one."""
+        ...
+
+    async def domains(self) -> tuple[str, ...]:
+        """Domains that have a schema, in alphabetical order."""
+        ...
+
+    async def read_text(self, stamp: Stamp, text: str) -> Extracted:
+        """What would be read from a text by the schema of the scope's domain; nothing is kept."""
+        ...
+
+    async def match_users(self, stamp: Stamp, request: MatchUsers) -> MatchAnswer: ...
+
+    async def record_outcome(self, stamp: Stamp, request: RecordOutcome) -> OutcomeAnswer: ...
+
+    def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
+        """Outcomes of the scope in order of receipt; of every user or domain where it names none."""
         ...
 
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,6 +15,7 @@ from lineal.models.changes import (
     Changes,
     Decide,
     Life,
+    Outcome,
     Plan,
     Reads,
     Receipt,
@@ -36,6 +37,7 @@ from lineal.models.context import (
     UpdateContext,
 )
 from lineal.models.lineage import Direction, Edge, Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext, TextQuery
 from lineal.models.user import (
@@ -45,6 +47,7 @@ from lineal.models.user import (
 )
 from lineal.policy.ranking import hit_of, terms_of
 from lineal.ports.backend import Support
+from lineal.ports.extractor import Extracted
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Progress
 from lineal.stores.memory import MemoryStore
@@ -66,6 +69,10 @@ _REFUSABLE: dict[str, Capability] = {
     "trace_lineage": Capability.LINEAGE,
     "history": Capability.HISTORY,
     "schema": Capability.SCHEMAS,
+    "read_text": Capability.SCHEMAS,
+    "match_users": Capability.MATCHING,
+    "record_outcome": Capability.MATCHING,
+    "outcomes": Capability.MATCHING,
     "sweep": Capability.MAINTENANCE,
     "stats": Capability.MAINTENANCE,
     "verify": Capability.MAINTENANCE,
@@ -82,7 +89,7 @@ class RecordedCall(NamedTuple):
 
 
 class FakeBackend:
-    """The Backend port over a MemoryStore, without extraction, embedding or ranking.
+    """The Backend port over a MemoryStore, without extraction, embedding, ranking or matching.
 
     refused: capabilities to refuse. Without schemas every field of a user goes to extras.
     calls: every call, refused and failed ones too, in order of arrival.
@@ -101,7 +108,7 @@ class FakeBackend:
         self._store = MemoryStore(clock=clock or SystemClock())
         self._ids = ids or RandomIds()
         self._schemas = schemas
-        self._refused = frozenset(refused)
+        self._refused = frozenset({*refused, Capability.MATCHING})
         self._next_error: LinealError | None = None
         self._errors: dict[str, LinealError] = {}
         self._gates: dict[str, Gate] = {}
@@ -268,6 +275,25 @@ class FakeBackend:
         await self._called("schema", None, domain)
         return self._schema(domain)
 
+    async def domains(self) -> tuple[str, ...]:
+        return self._schemas.domains() if self._schemas else ()
+
+    async def read_text(self, stamp: Stamp, text: str) -> Extracted:
+        await self._called("read_text", stamp, text)
+        return Extracted(model_version="fake.v1")
+
+    async def match_users(self, stamp: Stamp, request: MatchUsers) -> MatchAnswer:
+        await self._called("match_users", stamp, request)
+        raise Unsupported(Capability.MATCHING, self.name)
+
+    async def record_outcome(self, stamp: Stamp, request: RecordOutcome) -> OutcomeAnswer:
+        await self._called("record_outcome", stamp, request)
+        raise Unsupported(Capability.MATCHING, self.name)
+
+    def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
+        self.calls.append(RecordedCall("outcomes", stamp, ()))
+        raise Unsupported(Capability.MATCHING, self.name)
+
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
         await self._called("sweep", None, accept_clock)
         return await self._store.sweep(accept_clock=accept_clock)
@@ -292,12 +318,12 @@ class FakeBackend:
         self.calls.append(RecordedCall(verb, stamp, arguments))
         if verb in self._gates:
             await self._gates[verb].pass_through()
-        for capability in _needed(verb, arguments):
-            if capability in self._refused:
-                raise Unsupported(capability, self.name)
         error, self._next_error = self._next_error or self._errors.get(verb), None
         if error is not None:
             raise error
+        for capability in _needed(verb, arguments):
+            if capability in self._refused:
+                raise Unsupported(capability, self.name)
 
     async def _write(
         self, stamp: Stamp, request: Write, answers: type[A], reads: Reads, decide: Decide[A]

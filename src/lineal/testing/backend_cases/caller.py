@@ -19,6 +19,7 @@ from lineal.models.context import (
     UpdateContext,
 )
 from lineal.models.lineage import Evidence, Trace, TraceLineage
+from lineal.models.matching import MatchAnswer, MatchUsers
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.expiry import life_of
@@ -103,6 +104,10 @@ class Caller:
 
     async def history(self, context_id: str) -> tuple[Context, ...]:
         return await self._backend.history(self._stamp("history", self._tenant), context_id)
+
+    async def match(self, **values: Any) -> MatchAnswer:
+        stamp = self._stamp("match_users", self._scope)
+        return await self._backend.match_users(stamp, MatchUsers(**values))
 
     async def stats(self) -> StoreStats:
         return await self._backend.stats(self._stamp("stats", self._tenant))

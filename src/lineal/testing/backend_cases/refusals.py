@@ -65,5 +65,6 @@ def _asking(
         Capability.TTL: lambda: ada.append(ttl_seconds=60),
         Capability.IDEMPOTENCY: lambda: ada.append(idempotency_key="k"),
         Capability.SCHEMAS: lambda: backend.schema("notes"),
+        Capability.MATCHING: ada.match,
         Capability.MAINTENANCE: lambda: backend.backup(target),
     }

@@ -1,0 +1,232 @@
+"""What the rules make of English: denials, other people, questions, contrast, doubt."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import pytest
+
+from lineal.extractors.rules import RulesExtractor
+from lineal.models.schema import Schema
+from lineal.schemas.book import SchemaBook
+
+BOOK = SchemaBook()
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+
+Read = dict[str, Any]
+
+
+def read(domain: str, text: str, schema: Schema | None = None) -> tuple[Read, Read]:
+    """(asserted, denied), each field → value, or members of a list in order."""
+    schema = schema or BOOK.get(domain)
+    asserted: Read = {}
+    denied: Read = {}
+    for find in anyio.run(RulesExtractor().extract, schema, text, AT).finds:
+        values = denied if find.denied else asserted
+        if schema.fields[find.field].type == "list":
+            values.setdefault(find.field, []).append(find.value)
+        else:
+            values[find.field] = find.value
+    return asserted, denied
+
+
+def said(domain: str, text: str) -> Read:
+    return read(domain, text)[0]
+
+
+def test_a_profile_in_telegram_style_is_read() -> None:
+    text = "32, NYC, looking for someone serious. Reads a lot, runs in the park, vegetarian."
+    assert said("dating", text) == {
+        "age": 32,
+        "location": "New York, NY",
+        "relationship_goal": "serious",
+        "diet": "vegetarian",
+        "interests": ["reading", "running"],
+    }
+
+
+def test_an_episode_moves_only_what_it_speaks_of() -> None:
+    text = (
+        "Just got back from a week of hiking in the Catskills. Loved it. "
+        "Already planning the next trip."
+    )
+    found = said("dating", text)
+    assert found["interests"] == ["hiking"]
+    assert "Loved it." in found["values_text"]
+    assert set(found) == {"interests", "values_text"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "text", "field", "value"),
+    [
+        ("dating", "I'm not looking for anything serious.", "relationship_goal", "serious"),
+        ("dating", "I'm no longer vegetarian.", "diet", "vegetarian"),
+        ("dating", "I don't have kids.", "children", "has"),
+        ("hiring", "I left London, I'm in Porto now.", "location", "London"),
+        ("coding", "I used to swear by Vim. Now it's Helix.", "editor", "vim"),
+        ("coding", "We use uv instead of pip.", "package_manager", "pip"),
+    ],
+)
+def test_what_doesnt_hold_is_denied(domain: str, text: str, field: str, value: str) -> None:
+    asserted, denied = read(domain, text)
+    assert denied.get(field) == value
+    assert asserted.get(field) != value
+
+
+@pytest.mark.parametrize(
+    ("domain", "text", "field", "member"),
+    [
+        ("dating", "I don't ski, but I love climbing.", "interests", "skiing"),
+        ("hiring", "I don't know Scala.", "skills", "scala"),
+        ("coding", "Kafka was discussed and rejected.", "tools", "kafka"),
+        ("coding", "We moved off Jenkins last spring.", "tools", "jenkins"),
+    ],
+)
+def test_a_member_that_doesnt_hold_is_denied(
+    domain: str, text: str, field: str, member: str
+) -> None:
+    asserted, denied = read(domain, text)
+    assert member in denied[field]
+    assert member not in asserted.get(field, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("I don't smoke.", "smoking", "never"),
+        ("Quit smoking in January.", "smoking", "never"),
+        ("I don't want kids.", "children", "does_not_want"),
+    ],
+)
+def test_a_denial_can_say_a_value(text: str, field: str, value: str) -> None:
+    assert said("dating", text) == {field: value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I can't wait to go hiking.", "I can't live without hiking.", "Nothing beats hiking."],
+)
+def test_a_saying_with_a_not_denies_nothing(text: str) -> None:
+    assert said("dating", text)["interests"] == ["hiking"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        ("dating", "My sister is vegan and lives in Berlin."),
+        ("dating", "My cousin is 29, lives in Perth and loves rugby."),
+        ("dating", "My ex smokes like a chimney."),
+        ("hiring", "My boss lives in Berlin and has twenty years of experience."),
+        ("coding", "Our competitor uses Java."),
+        ("coding", "Saw a talk by someone who rewrote it in Zig."),
+    ],
+)
+def test_somebody_elses_attributes_are_not_taken(domain: str, text: str) -> None:
+    assert said(domain, text) == {}
+
+
+def test_after_somebody_else_the_first_person_speaks_again() -> None:
+    assert said("dating", "My sister is vegan and I am kosher.") == {"diet": "kosher"}
+    assert said("coding", "My coworker uses Emacs but I use Neovim.") == {"editor": "neovim"}
+
+
+def test_the_third_person_may_be_the_user() -> None:
+    found = said("dating", "She is thirty-eight, lives in Hamburg and enjoys sailing.")
+    assert found == {
+        "age": 38,
+        "gender": "woman",
+        "location": "Hamburg",
+        "interests": ["sailing"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        ("dating", "Do you smoke?"),
+        ("dating", "Do you like hiking?"),
+        ("coding", "Should we use Rust or Go for this?"),
+        ("hiring", "Do you offer visa sponsorship?"),
+        ("dating", "If I moved to Berlin I'd learn to climb."),
+        ("coding", "We're considering Bazel."),
+        ("coding", "Thinking about moving to Deno."),
+        ("coding", 'He wrote "we all use Python here" on the wall.'),
+        ("hiring", "We're hiring! Senior Java developer, Munich, hybrid."),
+    ],
+)
+def test_what_isnt_said_as_so_is_nothing(domain: str, text: str) -> None:
+    assert said(domain, text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("I was in Boston, now I live in Denver.", "Denver"),
+        ("I live in Denver; before that I lived in Boston.", "Denver"),
+        ("I left London, I'm in Porto now.", "Porto"),
+        ("I quit my job and moved from London to Cape Town.", "Cape Town"),
+    ],
+)
+def test_of_two_places_the_one_that_holds_now_wins(text: str, value: str) -> None:
+    assert said("dating", text)["location"] == value
+
+
+def test_a_doubt_lowers_the_confidence() -> None:
+    sure, unsure = (
+        anyio.run(RulesExtractor().extract, BOOK.get("dating"), text, AT).finds[0].confidence
+        for text in ("I'm a vegetarian.", "I guess I'm a vegetarian.")
+    )
+    assert unsure < sure
+
+
+def test_the_members_of_a_list_share_a_denial() -> None:
+    asserted, denied = read("coding", "We don't use Redux or MobX, we use Zustand.")
+    assert denied["frameworks"] == ["redux", "mobx"]
+    assert asserted["frameworks"] == ["zustand"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Let's go with the swift reply. The rest can wait until spring.",
+        "lets go with the express shipping option, we need it by spring",
+        "Make sure the build passes, and rust never sleeps.",
+        "I want less noise and a zed at the end of the word.",
+        "Move the cursor up.",
+    ],
+)
+def test_a_common_word_is_no_technology(text: str) -> None:
+    technical = {"languages", "frameworks", "tools", "package_manager", "editor", "os"}
+    assert technical.isdisjoint(said("coding", text))
+
+
+def test_an_ambiguous_word_counts_where_something_vouches_for_it() -> None:
+    assert said("coding", "The backend is written in Go.")["languages"] == ["go"]
+    assert said("coding", "Python, Go, Rust.")["languages"] == ["python", "go", "rust"]
+    assert said("hiring", "C and C++ all day.")["skills"] == ["c", "c++"]
+    assert said("coding", "A Flask app.")["frameworks"] == ["flask"]
+
+
+def test_key_value_lines_are_read() -> None:
+    text = "Age: 41\nLocation: Leeds\nInterests: chess, beer brewing\nDiet: vegan\nSmoking: no"
+    assert said("dating", text) == {
+        "age": 41,
+        "location": "Leeds",
+        "diet": "vegan",
+        "smoking": "never",
+        "interests": ["chess", "beer brewing"],
+    }
+
+
+def test_a_rule_within_a_language_doesnt_deny_the_language() -> None:
+    asserted, denied = read("coding", "Never use any in TypeScript.")
+    assert "languages" not in denied
+    assert asserted["conventions"] == ["Never use any in TypeScript"]
+
+
+def test_the_clause_that_says_it_is_verbatim() -> None:
+    found = said("coding", "I prefer small pull requests. We decided to keep SQLite for now.")
+    assert found["preferences"] == ["I prefer small pull requests"]
+    assert found["decisions"] == ["We decided to keep SQLite for now"]
