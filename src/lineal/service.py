@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -50,7 +51,7 @@ from lineal.policy.limits import (
     check_upsert,
 )
 from lineal.policy.provenance import READS_MAX
-from lineal.policy.redaction import Allow, discreet, nothing_allowed, redacted
+from lineal.policy.redaction import Allow, Find, discreet, nothing_allowed, redacted
 from lineal.ports.backend import Backend, Support
 from lineal.ports.extractor import Extracted
 from lineal.ports.secrets import NotReady, SecretDetector
@@ -78,6 +79,14 @@ class Secrets(NamedTuple):
 
     detector: SecretDetector
     allow: Allow = nothing_allowed
+
+    async def look(self, judge: Callable[[Find, Allow], T]) -> T:
+        """What the judge says, once the detector is warm if it must be."""
+        try:
+            return judge(self.detector.find, self.allow)
+        except NotReady:
+            await anyio.to_thread.run_sync(self.detector.warm)
+            return judge(self.detector.find, self.allow)
 
 
 class Service:
@@ -189,9 +198,12 @@ class Service:
         """What would be read from a text; nothing is stored."""
         check_id("domain", domain)
         check_query(text)
-        evidence = Evidence(tool="try_text")
+        call = Call(tenant="none", evidence=Evidence(tool="try_text"))
+        _, _, secrets = await self._clean(call, AppendContext(content=text))
+        if secrets:  # without them the places of what is read would be others
+            raise _secret(secrets[0])
         scope = Scope(tenant="none", user_id="none", domain=domain)
-        return await self._backend.read_text(Stamp(scope=scope, evidence=evidence), text)
+        return await self._backend.read_text(Stamp(scope=scope, evidence=call.evidence), text)
 
     async def match_users(self, call: Call, request: MatchUsers) -> MatchAnswer:
         """Who suits a user, or a description of one, in a domain."""
@@ -261,26 +273,23 @@ class Service:
         anything is written. Raises invalid_request for a secret in an identifier."""
         if self._secrets is None:
             return call, request, ()
-        find, allow = self._secrets.detector.find, self._secrets.allow
-        seen, _ = await self._looked(lambda: redacted(call.evidence, find, allow))
-        clean, gone = await self._looked(lambda: redacted(request, find, allow))
+        seen, _ = await self._secrets.look(partial(redacted, call.evidence))
+        clean, gone = await self._secrets.look(partial(redacted, request))
         return call.model_copy(update={"evidence": seen}), clean, gone
 
     async def discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
-        """The error as it may be told to whoever sent this: without what of it is secret."""
+        """The error as it may be told to whoever sent this: without a secret that was sent."""
         if self._secrets is None:
             return error
-        find, allow = self._secrets.detector.find, self._secrets.allow
-        return await self._looked(lambda: discreet(error, sent, find, allow))
+        return await self._secrets.look(partial(discreet, error, sent))
 
-    async def _looked(self, look: Callable[[], T]) -> T:
-        """What looking for secrets gives, once the detector is warm if it must be."""
-        try:
-            return look()
-        except NotReady:
-            if self._secrets is not None:
-                await anyio.to_thread.run_sync(self._secrets.detector.warm)
-            return look()
+
+def _secret(found: Redacted) -> LinealError:
+    return LinealError.invalid(
+        "text",
+        f"The text holds what looks like a secret ({found.kind}). Try it without.",
+        kind=found.kind,
+    )
 
 
 def _telling(answer: A, gone: tuple[Redacted, ...]) -> A:

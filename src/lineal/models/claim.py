@@ -79,6 +79,8 @@ _CLAIMS = TypeAdapter(tuple[Claim, ...])
 _SHORTEST = 5
 """Members of a claim that are always written; the rest only up to the last that is known."""
 
+_SPAN = Claim._fields.index("span")
+
 
 class Claims:
     """The claims of one field in order of receipt, read from their JSON only when looked at: most
@@ -192,8 +194,12 @@ class Provenance(Model):
 
 def _written(claim: Claim) -> list[Any]:
     members = list(claim)
-    members[3:5] = to_ms(claim.occurred_at), to_ms(claim.recorded_at)
-    members[-1] = None if claim.expires_at is None else to_ms(claim.expires_at)
+    members[3] = members[4] = to_ms(claim.occurred_at)
+    if claim.recorded_at != claim.occurred_at:
+        members[4] = to_ms(claim.recorded_at)
+    if claim.expires_at is not None:
+        members[-1] = to_ms(claim.expires_at)
+        return members
     while len(members) > _SHORTEST and (members[-1] is None or members[-1] is False):
         members.pop()
     return members
@@ -201,11 +207,16 @@ def _written(claim: Claim) -> list[Any]:
 
 def _read(members: list[Any]) -> Claim:
     """The claim of `_written`."""
-    value, source, origin, occurred, recorded, *rest = members
-    claim = Claim(value, ValueSource(source), origin, from_ms(occurred), from_ms(recorded), *rest)
-    span = None if claim.span is None else (claim.span[0], claim.span[1])
-    ends_at = None if len(rest) < len(Claim._fields) - _SHORTEST else from_ms(rest[-1])
-    return claim._replace(span=span, expires_at=ends_at)
+    members[1] = ValueSource(members[1])
+    occurred, recorded = members[3:5]
+    members[3] = members[4] = from_ms(occurred)
+    if recorded != occurred:
+        members[4] = from_ms(recorded)
+    if len(members) > _SPAN and members[_SPAN] is not None:
+        members[_SPAN] = tuple(members[_SPAN])
+    if len(members) == len(Claim._fields):
+        members[-1] = from_ms(members[-1])
+    return Claim(*members)
 
 
 def _shown(claim: Claim) -> ShownClaim:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
@@ -28,6 +29,8 @@ def standing(spec: FieldSpec, claims: tuple[Claim, ...]) -> FieldValue:
     collects = spec.type == "list" and spec.merge == "union"
     if collects:
         claims = tuple(_by_member(claims))
+        if _plain(claims):
+            return _all_stand(claims[-MEMBERS_MAX:])
     stands = _standing_members(claims) if collects else _standing_one(spec, claims)
     places = _kept(claims, frozenset(stands), MEMBERS_MAX if collects else VALUES_MAX)
     kept = [claims[place] for place in places]
@@ -38,6 +41,27 @@ def standing(spec: FieldSpec, claims: tuple[Claim, ...]) -> FieldValue:
         value=_collected(stood) if collects else next(iter(stood), None),
         claims=Claims(kept),
         standing=tuple(stood_at),
+        ends_at=min(ends, default=None),
+    )
+
+
+def _plain(claims: tuple[Claim, ...]) -> bool:
+    """Whether each is of another member, read in the order in which it was true: what a list
+    mostly is, and then everything of it stands."""
+    return (
+        all(c.source is ValueSource.EXTRACTED and not c.denied for c in claims)
+        and all(one.occurred_at <= other.occurred_at for one, other in pairwise(claims))
+        and len({_key(claim.value) for claim in claims}) == len(claims)
+    )
+
+
+def _all_stand(claims: tuple[Claim, ...]) -> FieldValue:
+    """What `standing` comes to then, at a tenth of its cost."""
+    ends = [claim.expires_at for claim in claims if claim.expires_at is not None]
+    return FieldValue.model_construct(
+        value=[claim.value for claim in claims] if claims else None,
+        claims=Claims(claims),
+        standing=tuple(range(len(claims))),
         ends_at=min(ends, default=None),
     )
 

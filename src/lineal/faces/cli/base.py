@@ -131,8 +131,12 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
 
     async def run() -> Answer:
         async with open_service(settings) as service:
-            return await use(service)
+            try:
+                return await use(service)
+            except LinealError as failure:
+                raise await service.discreet(failure, asked) from None
 
+    asked = click.get_current_context().params
     return anyio.run(run)
 
 

@@ -10,8 +10,10 @@ __all__ = ["HIDDEN", "hidden_secrets", "is_open", "shown_entry"]
 
 HIDDEN = "***"
 
-_CLOSED = "LINEAL_BACKEND"
-"""Ours, but its URL may hold a password."""
+_CLOSED = frozenset(
+    {"LINEAL_BACKEND", "LINEAL_LLM_URL", "LINEAL_LLM_KEY", "LINEAL_SECRETS_ALLOW"}
+)
+"""Ours, but it is a key, a URL that may hold a password, or what looks like a secret."""
 
 _STRINGS = frozenset({"type", "command", "url", "cwd"})
 """What of an entry is known to hold no secret but the login of a URL."""
@@ -33,7 +35,7 @@ def hidden_secrets(url: str) -> str:
 
 def is_open(variable: str) -> bool:
     """Whether the value of this variable may be shown: ours, and no secret."""
-    return variable.startswith("LINEAL_") and variable != _CLOSED
+    return variable.startswith("LINEAL_") and variable not in _CLOSED
 
 
 def shown_entry(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _is_plainly_ours(started: Started, program: Path) -> bool:
     path = Path(os.path.abspath(program))
     if path.is_relative_to(Path.cwd()) and not path.is_relative_to(sys.prefix):
         return False
-    if any(not is_open(name) and name != "LINEAL_BACKEND" for name in started.env):
+    if not all(name.startswith("LINEAL_") for name in started.env):
         return False
     if path.stem.lower() == "lineal":
         return started.args[:1] == ("serve",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
@@ -47,7 +47,7 @@ NODE_SOURCES_MAX = 8
 """Sources named in a node of a trace; its edges name them all."""
 
 ASKED_WRONG = (ErrorCode.INVALID_REQUEST, ErrorCode.NOT_FOUND)
-"""Errors of a resource's address; any other is ours."""
+"""Errors of what was asked, which repeat some of it; any other is ours."""
 
 
 def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
@@ -123,10 +123,11 @@ class _Face:
         spec = TOOLS.get(params.name)
         if spec is None or (self._read_only and not spec.read_only):
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}")
+        sent = params.arguments or {}
         try:
-            return await guarded(spec.name, self._called(ctx, spec, params.arguments or {}))
+            return await guarded(spec.name, self._called(ctx, spec, sent))
         except LinealError as error:
-            return _failed(error)
+            return _failed(await self._discreet(error, sent))
 
     async def _called(
         self, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
@@ -137,6 +138,16 @@ class _Face:
         if not spec.read_only:
             await self._tell(answer)
         return _succeeded(answer, spec, _budget(request, self._access.result_chars))
+
+    async def _discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
+        """The error without a secret that was sent (E3); what can't be looked at is not told."""
+        if error.code not in ASKED_WRONG:
+            return error
+        try:
+            service = await self._access.service()
+            return await guarded("an error", service.discreet(error, sent))
+        except LinealError as worse:
+            return worse
 
     def _within(self, request: Model) -> Model:
         """A search that says no size is packed to the usual one, if that is the smaller."""
@@ -187,11 +198,12 @@ class _Face:
         uri = str(params.uri)
         try:
             answer = await guarded("resources/read", self._read(ctx, uri))
-        except LinealError as error:
+        except LinealError as told:
+            error = await self._discreet(told, {"uri": [uri, unquote(uri)]})
             code = types.INVALID_PARAMS if error.code in ASKED_WRONG else types.INTERNAL_ERROR
             raise MCPError(
                 code=code, message=error.message, data=_json(error.body())["error"]
-            ) from error
+            ) from told
         text = to_json(answer.model_dump(mode="json"), indent=2).decode()
         contents = types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[contents])
