@@ -13,17 +13,20 @@ __all__ = [
     "Condition",
     "Derive",
     "FieldKind",
+    "FieldOutline",
     "FieldSpec",
     "FieldType",
     "Match",
     "MergeRule",
     "Schema",
+    "SchemaOutline",
 ]
 
 FieldKind = Literal["hard", "soft", "derived"]
 FieldType = Literal["integer", "number", "string", "enum", "boolean", "date", "list"]
 MergeRule = Literal["newest", "union", "max", "first"]
 Confidence = Annotated[float, Field(ge=0, le=1)]
+Unsaid = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Condition(Model):
@@ -133,3 +136,52 @@ class Schema(Model):
     @property
     def schema_version(self) -> str:
         return f"{self.domain}.v{self.version}"
+
+    def outline(self) -> SchemaOutline:
+        """What a caller needs to know of it, without the words that texts are read by."""
+        fields = {name: FieldOutline.of(spec) for name, spec in self.fields.items()}
+        return SchemaOutline(
+            domain=self.domain,
+            version=self.version,
+            schema_version=self.schema_version,
+            description=self.description,
+            fields=fields,
+        )
+
+
+class FieldOutline(Model):
+    """A field as a caller sees it. choices: all that an enum takes. read: from texts, too."""
+
+    kind: FieldKind
+    type: FieldType
+    items: FieldType | None = Unsaid
+    description: str
+    required: bool
+    priority: int
+    choices: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    minimum: float | None = Unsaid
+    maximum: float | None = Unsaid
+    unit: str | None = Unsaid
+    merge: MergeRule
+    read: bool
+
+    @classmethod
+    def of(cls, spec: FieldSpec) -> FieldOutline:
+        kept = ("kind", "type", "description", "required", "priority", "minimum", "maximum")
+        closed = "enum" in (spec.type, spec.items if spec.type == "list" else None)
+        return cls(
+            **{name: getattr(spec, name) for name in (*kept, "unit", "merge")},
+            items=spec.items if spec.type == "list" else None,
+            choices=tuple(spec.values) if closed else (),
+            read=bool(spec.says or spec.patterns or any(spec.values.values())),
+        )
+
+
+class SchemaOutline(Model):
+    """A domain's schema as a caller sees it."""
+
+    domain: str
+    version: int
+    schema_version: str
+    description: str
+    fields: dict[str, FieldOutline]

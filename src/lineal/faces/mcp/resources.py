@@ -63,7 +63,7 @@ async def read(service: Service, call: Call, uri: str) -> Model:
             asked = {"domain": domain, "user_id": user_id, "provenance": True}
             return await service.get_user(call, parse(GetUser, asked))
         case ("lineal", "schema", [domain]) if domain:
-            return await service.schema(domain)
+            return (await service.schema(domain)).outline()
     raise LinealError.not_found(
         f"There is no resource at '{uri[:120]}'. Known: lineal://context/ID, "
         "lineal://user/DOMAIN/USER, lineal://schema/DOMAIN.",
