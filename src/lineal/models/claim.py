@@ -102,6 +102,12 @@ class Claims:
         all of its claims, so it is to be short and quick."""
         return to_json(list(map(_written, self.items))).decode()
 
+    def cite(self, contexts: frozenset[str]) -> bool:
+        """Whether any may be of these contexts; unread, their ids are looked for in the JSON."""
+        if "items" in self.__dict__:
+            return any(claim.context_id in contexts for claim in self.items)
+        return any(name in self.text for name in contexts)
+
     def __iter__(self) -> Iterator[Claim]:
         return iter(self.items)
 

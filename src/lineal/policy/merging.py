@@ -177,8 +177,7 @@ def _members(value: Any) -> list[Any]:
 
 
 def _cites(field: FieldValue, contexts: frozenset[str]) -> bool:
-    """Whether any claim is of these contexts; ids are found in the claims' JSON as they stand."""
-    return any(name in field.claims.text for name in contexts)
+    return field.claims.cite(contexts)
 
 
 def _but(field: FieldValue, contexts: frozenset[str]) -> Iterator[Claim]:

@@ -19,7 +19,7 @@ MEMBERS_MAX = 32
 VALUES_MAX = 8
 """Distinct values kept of a field that has one: the latest said."""
 
-CLAIMS_OF_VALUE_MAX = 3
+CLAIMS_OF_VALUE_MAX = 2
 """Claims kept of one value: enough that forgetting one text doesn't take what another said too."""
 
 
@@ -31,10 +31,13 @@ def standing(spec: FieldSpec, claims: tuple[Claim, ...]) -> FieldValue:
         claims = tuple(_by_member(claims))
         if _plain(claims):
             return _all_stand(claims[-MEMBERS_MAX:])
-    stands = _standing_members(claims) if collects else _standing_one(spec, claims)
-    places = _kept(claims, frozenset(stands), MEMBERS_MAX if collects else VALUES_MAX)
+    by_value = _by_value(claims)
+    stands = _standing_members(claims, by_value) if collects else _standing_one(spec, claims)
+    values_max = MEMBERS_MAX if collects else VALUES_MAX
+    places = _kept(claims, by_value, frozenset(stands), values_max)
     kept = [claims[place] for place in places]
-    stood_at = [places.index(place) for place in stands if place in places]
+    now_at = {place: at for at, place in enumerate(places)}
+    stood_at = [now_at[place] for place in stands if place in now_at]
     stood = [kept[place].value for place in stood_at]
     ends = [claim.expires_at for claim in kept if claim.expires_at is not None]
     return FieldValue.model_construct(
@@ -79,35 +82,25 @@ def _collected(stood: list[Any]) -> list[Any] | None:
     return [value for value in stood if value != []] if stood else None
 
 
-def _standing_members(claims: tuple[Claim, ...]) -> list[int]:
+def _standing_members(claims: tuple[Claim, ...], by_value: dict[str, list[int]]) -> list[int]:
     """Places of the claims that name the members, in order of when they were first true.
 
     A member stands if it is stated, or if the latest said of it is that it holds (A10, A12)."""
-    places: list[int] = []
-    for said in _by_value(claims).values():
+    first_true: dict[int, tuple[datetime, int]] = {}
+    for said in by_value.values():
         stands = _latest(claims, said)
         if stands is not None:
-            places.append(stands)
-    first = _first_true(claims)
-    members = [place for place in places if claims[place].value != []]
-    return sorted(members or places, key=lambda place: first[_key(claims[place].value)])
+            held = (place for place in said if not claims[place].denied)
+            first_true[stands] = min((claims[place].occurred_at, place) for place in held)
+    members = [place for place in first_true if claims[place].value != []]
+    return sorted(members or first_true, key=first_true.__getitem__)
 
 
 def _latest(claims: tuple[Claim, ...], said: list[int]) -> int | None:
     """Of claims about one value the one by which it stands; None if it doesn't."""
-    in_time = sorted(said, key=lambda place: (claims[place].occurred_at, place))
-    stated = [place for place in in_time if claims[place].source is ValueSource.STATED]
-    last = (stated or in_time)[-1]
+    stated = [place for place in said if claims[place].source is ValueSource.STATED]
+    _, last = max((claims[place].occurred_at, place) for place in stated or said)
     return None if claims[last].denied else last
-
-
-def _first_true(claims: tuple[Claim, ...]) -> dict[str, tuple[datetime, int]]:
-    first: dict[str, tuple[datetime, int]] = {}
-    for place, claim in enumerate(claims):
-        at = (claim.occurred_at, place)
-        if not claim.denied:
-            first[_key(claim.value)] = min(at, first.get(_key(claim.value), at))
-    return first
 
 
 def _standing_one(spec: FieldSpec, claims: tuple[Claim, ...]) -> list[int]:
@@ -149,7 +142,12 @@ def _size(value: Any) -> tuple[bool, Any]:
     return number, value if number else _key(value)
 
 
-def _kept(claims: tuple[Claim, ...], stands: frozenset[int], values_max: int) -> list[int]:
+def _kept(
+    claims: tuple[Claim, ...],
+    by_value: dict[str, list[int]],
+    stands: frozenset[int],
+    values_max: int,
+) -> list[int]:
     """Places of the claims worth keeping, in order of receipt: of what stands, then of what a
     client stated, then of the values latest spoken of."""
 
@@ -158,9 +156,16 @@ def _kept(claims: tuple[Claim, ...], stands: frozenset[int], values_max: int) ->
         stated = claim.source is ValueSource.STATED
         return (place in stands, stated, claim.occurred_at, place)
 
-    ranked = [sorted(said, key=rank, reverse=True) for said in _by_value(claims).values()]
-    ranked.sort(key=lambda said: rank(said[0]), reverse=True)
-    return sorted(place for said in ranked[:values_max] for place in _worth(claims, said))
+    groups = list(by_value.values())
+    if len(groups) > values_max:
+        groups.sort(key=lambda said: max(map(rank, said)), reverse=True)
+    worth = (
+        said
+        if len(said) <= CLAIMS_OF_VALUE_MAX
+        else _worth(claims, sorted(said, key=rank, reverse=True))
+        for said in groups[:values_max]
+    )
+    return sorted(place for said in worth for place in said)
 
 
 def _worth(claims: tuple[Claim, ...], ranked: list[int]) -> list[int]:

@@ -19,6 +19,7 @@ from lineal.stores.sqlite.contexts import context_row, kept_tombstone
 from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
 from lineal.stores.sqlite.graph import keep_edge
 from lineal.stores.sqlite.outcomes import keep_outcome
+from lineal.stores.sqlite.recent import remember_row
 from lineal.stores.sqlite.rows import head_values
 from lineal.stores.sqlite.sightings import keep_sighting
 from lineal.stores.sqlite.tasks import drop_task, keep_task
@@ -179,7 +180,9 @@ def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: dat
         row = row._replace(user_seq=connection.last_insert_rowid())
     else:
         connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
-    connection.execute(_INSERT_USER_REVISION, row.revision_values(user))
+    values = row.revision_values(user)
+    connection.execute(_INSERT_USER_REVISION, values)
+    remember_row(connection, bytes(values[-1]), user)  # type: ignore[arg-type]
     if user.revision > USER_REVISIONS_MAX:
         earliest = user.revision - USER_REVISIONS_MAX + 1
         connection.execute(_DELETE_EARLIER, (row.user_seq, earliest))

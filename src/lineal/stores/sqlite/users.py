@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -12,8 +12,9 @@ from lineal.models.changes import Scope
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.digests import parsed
+from lineal.stores.sqlite.recent import recent_row, remember_row
 from lineal.stores.sqlite.rows import head_of
-from lineal.stores.sqlite.statements import Value, all_rows, one_row, sql
+from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
 __all__ = ["head", "is_known", "kept_head", "kept_user", "live_user", "user_history"]
@@ -22,6 +23,12 @@ _SELECT_USER = sql(
     "SELECT",
     USER_COLUMNS,
     ", body, body_digest FROM user_row LEFT JOIN user_revision "
+    "ON of_user = user_seq AND number = revision WHERE tenant = ? AND user_id = ? AND domain = ?",
+)
+_SELECT_PRESENT = sql(
+    "SELECT",
+    USER_COLUMNS,
+    ", body_digest FROM user_row LEFT JOIN user_revision "
     "ON of_user = user_seq AND number = revision WHERE tenant = ? AND user_id = ? AND domain = ?",
 )
 _SELECT_KNOWN = sql(
@@ -33,21 +40,38 @@ _SELECT_USER_REVISIONS = (
 _SELECT_HEAD = "SELECT * FROM head WHERE tenant = ? AND user_id = ? AND domain = ? AND name = ?"
 
 
+class _Present(NamedTuple):
+    """A user row without the body of its present revision."""
+
+    row: UserKept
+    body_digest: Any
+
+
 class _Found(NamedTuple):
     """A user row with the body of its present revision, not yet checked."""
 
     row: UserKept
     body: Value
-    body_digest: Value
+    body_digest: Any
 
 
 def live_user(connection: apsw.Connection, scope: Scope, now: datetime) -> UserRow | None:
     """The scope's user row; None for a scope of many."""
-    found = _live(connection, scope, now)
+    present = _present(connection, scope)
+    if present is None or not present.row.live(to_ms(now)):
+        return None
+    known = recent_row(connection, present.body_digest)
+    return known if known is not None else _read(connection, scope)
+
+
+def _read(connection: apsw.Connection, scope: Scope) -> UserRow | None:
+    found = _found(connection, scope)
     if found is None:
         return None
-    row = found.row
-    return parsed(UserRow, row.body(row.revision, found.body, found.body_digest), row.what)
+    body = found.row.body(found.row.revision, found.body, found.body_digest)
+    user = parsed(UserRow, body, found.row.what)
+    remember_row(connection, bytes(found.body_digest), user)
+    return user
 
 
 def is_known(connection: apsw.Connection, scope: Scope, now: datetime) -> bool:
@@ -60,8 +84,8 @@ def is_known(connection: apsw.Connection, scope: Scope, now: datetime) -> bool:
 
 def kept_user(connection: apsw.Connection, scope: Scope) -> UserKept | None:
     """The scope's row without its body, live or not; None for a scope of many."""
-    found = _found(connection, scope)
-    return None if found is None else found.row
+    present = _present(connection, scope)
+    return None if present is None else present.row
 
 
 def user_history(connection: apsw.Connection, scope: Scope, now: datetime) -> tuple[str, ...]:
@@ -85,6 +109,21 @@ def kept_head(connection: apsw.Connection, scope: Scope, name: str) -> Head | No
     return None if values is None else head_of(values)
 
 
+def _present(connection: apsw.Connection, scope: Scope) -> _Present | None:
+    if scope.user_id is None or scope.domain is None:
+        return None
+    values = one_row(connection, _SELECT_PRESENT, scope.tenant, scope.user_id, scope.domain)
+    return None if values is None else _Present(_asked(values[:-1], scope), values[-1])
+
+
+def _asked(values: Row, scope: Scope) -> UserKept:
+    """The row, which a damaged index could have taken from somewhere else."""
+    row = UserKept.checked(values)
+    if (row.user_id, row.domain) != (scope.user_id, scope.domain):
+        raise trouble.damaged(row.what)
+    return row
+
+
 def _live(connection: apsw.Connection, scope: Scope, now: datetime) -> _Found | None:
     found = _found(connection, scope)
     return found if found is not None and found.row.live(to_ms(now)) else None
@@ -96,7 +135,4 @@ def _found(connection: apsw.Connection, scope: Scope) -> _Found | None:
     values = one_row(connection, _SELECT_USER, scope.tenant, scope.user_id, scope.domain)
     if values is None:
         return None
-    row = UserKept.checked(values[:-2])
-    if (row.user_id, row.domain) != (scope.user_id, scope.domain):
-        raise trouble.damaged(row.what)
-    return _Found(row, *values[-2:])
+    return _Found(_asked(values[:-2], scope), *values[-2:])
