@@ -38,6 +38,7 @@ from lineal.models.redaction import Redacted
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.policy.discretion import discreet
 from lineal.policy.expiry import life_of
 from lineal.policy.limits import (
     Limits,
@@ -51,7 +52,7 @@ from lineal.policy.limits import (
     check_upsert,
 )
 from lineal.policy.provenance import READS_MAX
-from lineal.policy.redaction import Allow, Find, discreet, nothing_allowed, redacted
+from lineal.policy.redaction import Allow, Find, nothing_allowed, redacted
 from lineal.ports.backend import Backend, Support
 from lineal.ports.extractor import Extracted
 from lineal.ports.secrets import NotReady, SecretDetector

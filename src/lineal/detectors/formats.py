@@ -51,6 +51,10 @@ FORMATS = (
 
 _BEGIN = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,>|#\"'-]{0,8192}+")
+_ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2}|\\[nrt]|\\u[0-9A-Fa-f]{4})\Z")
+ESCAPED_MAX = 6
+"""Characters of the longest sign that a URL or JSON writes in letters: \\u0022."""
+
 _WORD = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 
 
@@ -91,4 +95,6 @@ def _rest(text: str, start: int) -> int:
 def _stands_alone(text: str, start: int, end: int) -> bool:
     before = text[start - 1] if start else " "
     after = text[end] if end < len(text) else " "
-    return before not in _WORD and after not in _WORD
+    if before in _WORD and not _ESCAPED.search(text[max(0, start - ESCAPED_MAX) : start]):
+        return False
+    return after not in _WORD

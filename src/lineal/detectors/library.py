@@ -22,7 +22,9 @@ _ENDS = b",()|<>{}[]*!"
 _SOFT = bytes.maketrans(_ENDS, b" " * len(_ENDS))
 """Its rules end a token at white space or a quote; in prose and tables these signs end it too."""
 
-_STOP = re.compile(rb"[.:?](?=\s|$)")
+_STOP = re.compile(rb"[.:?](?=\s|$)|%[0-9A-Fa-f]{2}|\\[nrt]")
+"""So do a sentence's stop, and signs as a URL or JSON writes them."""
+
 _NO_BLOCKS = (b"PRIVATE KEY", b"PRIVATE_KEY")
 """Key blocks are found by formats.py: many marks without an end cost the library seconds."""
 
@@ -51,7 +53,7 @@ class Library:
             raise NotReady
         data = text.encode("utf-8", "replace").replace(*_NO_BLOCKS)
         findings = scanner.scan(data)
-        softened = _STOP.sub(b" ", data.translate(_SOFT))
+        softened = _STOP.sub(lambda sign: b" " * len(sign[0]), data.translate(_SOFT))
         if softened != data:
             findings += scanner.scan(softened)
         spans = sorted({_span(finding) for finding in findings if _is_secret(finding)})

@@ -11,14 +11,16 @@ from lineal.models.base import Model
 from lineal.models.redaction import Found, Redacted
 
 __all__ = [
+    "REPEATED_MIN",
     "Allow",
     "Find",
     "allowing",
     "apart",
-    "discreet",
     "entries",
     "nothing_allowed",
     "redacted",
+    "secrets_of",
+    "without",
 ]
 
 M = TypeVar("M", bound=Model)
@@ -89,23 +91,16 @@ def redacted(
     return taken.value, taken.redacted
 
 
-def discreet(
-    error: LinealError, sent: Mapping[str, Any], find: Find, allow: Allow = nothing_allowed
-) -> LinealError:
-    """The error without any piece of a secret in what was sent: a message may cut or escape what
-    it repeats. The error itself if nothing was secret. sent: JSON values, valid or not."""
+def secrets_of(
+    texts: Iterable[tuple[str, str]], find: Find, allow: Allow = nothing_allowed
+) -> dict[str, str]:
+    """The secrets in these texts → their kinds; REPEATED_MIN characters or more each. texts: the
+    nearest key above each text, or "", and the text."""
     known: dict[str, str] = {}
     walk = _Walk(find, allow, known)
-    for key, text in _texts(sent):
+    for key, text in texts:
         walk.text(text, "", key)
-    if not known:
-        return error
-    return LinealError(
-        error.code,
-        _untold(error.message, known),
-        details=_untold(error.details, known),
-        retryable=error.retryable,
-    )
+    return known
 
 
 def apart(found: Iterable[Found]) -> tuple[Found, ...]:
@@ -120,6 +115,11 @@ def apart(found: Iterable[Found]) -> tuple[Found, ...]:
         else:
             joined.append((rank, one))
     return tuple(one for _, one in joined)
+
+
+def without(text: str, found: Iterable[Found]) -> str:
+    """The text with `[redacted: kind]` in the places of what was found, which are apart."""
+    return "".join(_pieces(text, found))
 
 
 def _parts(line: str) -> list[str]:
@@ -198,7 +198,7 @@ class _Walk:
             return Taken(text)
         self._remember(text, found)
         notes = tuple(Redacted(field=path, kind=one.kind, start=one.start) for one in found)
-        return Taken(_without(text, found), notes)
+        return Taken(without(text, found), notes)
 
     def found(self, text: str) -> tuple[Found, ...]:
         found = tuple(one for one in self._find(text) if not self._allow(text[one.start : one.end]))
@@ -218,10 +218,10 @@ class _Walk:
         notes: list[Redacted] = []
         for key, value in mapping.items():
             found = self.found(key)
-            name = _unused(_without(key, found), clean, mapping) if found else key
+            name = _unused(without(key, found), clean, mapping) if found else key
             place = _join(path, name)
             notes += [Redacted(field=place, kind=one.kind) for one in found]
-            taken = self.value(value, place, key)
+            taken = self.value(value, place, _named(mapping, key))
             clean[name] = taken.value
             notes += taken.redacted
         return Taken(clean, tuple(notes)) if notes else Taken(mapping)
@@ -244,38 +244,10 @@ class _Walk:
                 at = text.find(value, at + len(value))
 
 
-def _texts(sent: Any) -> Iterator[tuple[str, str]]:
-    """Every text in JSON values with the nearest key above it, names of keys too. Without
-    recursion: nobody has looked at the depth yet."""
-    waiting: list[tuple[str, Any]] = [("", sent)]
-    while waiting:
-        key, value = waiting.pop()
-        if isinstance(value, str):
-            yield key, value
-        elif isinstance(value, Mapping):
-            yield from (("", name) for name in value)
-            waiting += value.items()
-        elif isinstance(value, list | tuple):
-            waiting += ((key, item) for item in value)
-
-
-def _untold(value: Any, known: Mapping[str, str]) -> Any:
-    """An error's part without the pieces of known secrets."""
-    if isinstance(value, str):
-        return _without(value, apart(_echoes(value, known)))
-    if isinstance(value, Mapping):
-        return {_untold(name, known): _untold(part, known) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_untold(part, known) for part in value]
-    return value
-
-
-def _echoes(text: str, known: Mapping[str, str]) -> Iterator[Found]:
-    for value, kind in known.items():
-        pieces = {value[at : at + REPEATED_MIN] for at in range(len(value) - REPEATED_MIN + 1)}
-        for at in range(len(text) - REPEATED_MIN + 1):
-            if text[at : at + REPEATED_MIN] in pieces:
-                yield Found(kind, at, at + REPEATED_MIN)
+def _named(mapping: Mapping[str, Any], key: str) -> str:
+    """What a value is called: {"name": "DB_PASSWORD", "value": "…"} calls it by another value."""
+    name = mapping.get("name", mapping.get("key")) if key == "value" else key
+    return name if isinstance(name, str) and len(name) <= NAME_MAX else key
 
 
 def _all(taken: Iterable[Taken]) -> tuple[Redacted, ...]:
@@ -285,10 +257,6 @@ def _all(taken: Iterable[Taken]) -> tuple[Redacted, ...]:
 def _join(path: str, name: str) -> str:
     short = name if len(name) <= NAME_MAX else name[:NAME_MAX] + "…"
     return f"{path}.{short}" if path else short
-
-
-def _without(text: str, found: Iterable[Found]) -> str:
-    return "".join(_pieces(text, found))
 
 
 def _pieces(text: str, found: Iterable[Found]) -> Iterator[str]:

@@ -10,9 +10,7 @@ __all__ = ["HIDDEN", "hidden_secrets", "is_open", "shown_entry"]
 
 HIDDEN = "***"
 
-_CLOSED = frozenset(
-    {"LINEAL_BACKEND", "LINEAL_LLM_URL", "LINEAL_LLM_KEY", "LINEAL_SECRETS_ALLOW"}
-)
+_CLOSED = frozenset({"LINEAL_BACKEND", "LINEAL_LLM_URL", "LINEAL_LLM_KEY", "LINEAL_SECRETS_ALLOW"})
 """Ours, but it is a key, a URL that may hold a password, or what looks like a secret."""
 
 _STRINGS = frozenset({"type", "command", "url", "cwd"})
