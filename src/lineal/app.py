@@ -33,9 +33,10 @@ from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
 from lineal.ports.embedder import Embedder
 from lineal.ports.extractor import Extractor
+from lineal.ports.resolver import Resolver
 from lineal.ports.store import Store
 from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
-from lineal.service import Defaults, Secrets, Service
+from lineal.service import Defaults, Pointers, Secrets, Service
 from lineal.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ __all__ = [
 
 BACKENDS_GROUP = "lineal.backends"
 """Entry-point group of third-party backends: scheme → factory(settings) → Backend."""
+
+RESOLVERS_GROUP = "lineal.resolvers"
+"""Entry-point group of those that follow a memory_ref: scheme → factory(settings) → Resolver."""
 
 _log = logging.getLogger("lineal")
 
@@ -198,7 +202,15 @@ def service_of(settings: Settings, backend: Backend) -> Service:
         ),
         defaults=Defaults(user_id=settings.user, domain=settings.domain),
         secrets=_secrets(settings),
+        pointers=_pointers(settings),
     )
+
+
+def _pointers(settings: Settings) -> Pointers:
+    """Who follows which scheme of memory_ref: only those that a package registers."""
+    found = importlib.metadata.entry_points(group=RESOLVERS_GROUP)
+    factories: dict[str, Callable[[Settings], Resolver]] = {e.name: e.load() for e in found}
+    return Pointers({scheme: made(settings) for scheme, made in factories.items()})
 
 
 @asynccontextmanager

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-import anyio
-import anyio.to_thread
+from typing import Any, TypeVar
 
 from lineal.errors import Capability, LinealError
 from lineal.models.base import Model
@@ -51,21 +47,18 @@ from lineal.policy.limits import (
     check_update,
     check_upsert,
 )
-from lineal.policy.provenance import READS_MAX
-from lineal.policy.redaction import Allow, Find, nothing_allowed, redacted
+from lineal.policy.redaction import redacted
 from lineal.ports.backend import Backend, Support
 from lineal.ports.extractor import Extracted
-from lineal.ports.secrets import NotReady, SecretDetector
 from lineal.ports.store import Progress
+from lineal.service.pointers import Pointers
+from lineal.service.secrets import Secrets
+from lineal.service.sessions import SessionReads
 
-__all__ = ["Defaults", "Secrets", "Service"]
+__all__ = ["Defaults", "Service"]
 
-T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 A = TypeVar("A", AppendAnswer, UserAnswer, ContextAnswer)
-
-SESSIONS_MAX = 1_024
-"""Sessions whose reads are remembered; the one longest unused goes first."""
 
 
 class Defaults(Model):
@@ -73,21 +66,6 @@ class Defaults(Model):
 
     user_id: str | None = None
     domain: str | None = None
-
-
-class Secrets(NamedTuple):
-    """What finds secrets, and which values are none."""
-
-    detector: SecretDetector
-    allow: Allow = nothing_allowed
-
-    async def look(self, judge: Callable[[Find, Allow], T]) -> T:
-        """What the judge says, once the detector is warm if it must be."""
-        try:
-            return judge(self.detector.find, self.allow)
-        except NotReady:
-            await anyio.to_thread.run_sync(self.detector.warm)
-            return judge(self.detector.find, self.allow)
 
 
 class Service:
@@ -100,11 +78,13 @@ class Service:
         limits: Limits,
         defaults: Defaults,
         secrets: Secrets | None = None,
+        pointers: Pointers | None = None,
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._defaults = defaults
         self._secrets = secrets
+        self._pointers = pointers or Pointers({})
         self._reads = SessionReads()
 
     @property
@@ -127,6 +107,7 @@ class Service:
     async def upsert_user(self, call: Call, request: UpsertUser) -> UserAnswer:
         """Create or replace a user's row in a domain."""
         check_upsert(request, self._limits)
+        request = await self._pointers.followed(request, self._limits.content_max)
         call, request, gone = await self._clean(call, request)
         stamp = self._stamp(call, self._owner(call, request.user_id, request.domain))
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=False, kept=False)
@@ -296,30 +277,6 @@ def _secret(found: Redacted) -> LinealError:
 def _telling(answer: A, gone: tuple[Redacted, ...]) -> A:
     """The answer with what was taken out of the request."""
     return answer.model_copy(update={"redacted": gone}) if gone else answer
-
-
-class SessionReads:
-    """Which contexts each session read through this server, latest last (L4)."""
-
-    def __init__(self) -> None:
-        self._sessions: OrderedDict[tuple[str, str], OrderedDict[str, None]] = OrderedDict()
-
-    def saw(self, call: Call, context_ids: Iterable[str]) -> None:
-        """Note reads; the oldest beyond READS_MAX are let go."""
-        key = (call.tenant, call.session)
-        reads = self._sessions.setdefault(key, OrderedDict())
-        self._sessions.move_to_end(key)
-        for context_id in context_ids:
-            reads[context_id] = None
-            reads.move_to_end(context_id)
-        while len(reads) > READS_MAX:
-            reads.popitem(last=False)
-        while len(self._sessions) > SESSIONS_MAX:
-            self._sessions.popitem(last=False)
-
-    def of(self, call: Call) -> tuple[str, ...]:
-        """What this session has read, oldest first."""
-        return tuple(self._sessions.get((call.tenant, call.session), ()))
 
 
 def _required(field: str, default: str | None) -> str:
