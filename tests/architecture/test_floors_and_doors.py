@@ -58,7 +58,7 @@ DOORS = {
     "mcp": ("faces/mcp/", "demo/", "faces/cli/doctor"),
     "mcp_types": ("faces/mcp/", "demo/", "faces/cli/doctor"),
     "apsw": ("stores/sqlite/",),
-    "portalocker": ("stores/sqlite/",),
+    "portalocker": ("stores/sqlite/", "detectors/"),
     "click": ("faces/cli/", "demo/"),
     "rich": ("faces/cli/", "demo/"),
     "pydantic_settings": ("settings.py",),

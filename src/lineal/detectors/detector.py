@@ -18,7 +18,15 @@ __all__ = ["Detector"]
 _LONG_WORD = re.compile(
     r"(?<![\w-])(?!(?:ctx|toolu)_[A-Za-z0-9]{8,40}(?![\w-]))[\w-]{16}", re.ASCII
 )
-"""No token of a known format is shorter; a text without such a word never loads the library."""
+"""No token of a known format is shorter."""
+
+_TOKEN_LIKE = re.compile(
+    r"(?<![\w-])(?!(?:ctx|toolu)_[A-Za-z0-9]{8,40}(?![\w-]))"
+    r"(?=[\w-]*[A-Za-z])(?=[\w-]*\d)[\w-]{16}"
+    r"|(?<![\w+/])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{38}",
+    re.ASCII,
+)
+"""Long, of letters and digits: a text without such a word never loads the library."""
 
 _ID = re.compile(
     r"(?:ctx|toolu|call|msg|req)_[A-Za-z0-9]{1,40}|[0-9a-f]{7,64}"
@@ -41,6 +49,7 @@ class Detector:
         if _LONG_WORD.search(text):
             found += tokens(text)
             found += blocks(text)
+        if _TOKEN_LIKE.search(text):
             found += self._library.scan(text)
         found += sent(text)
         found += assigned(text)

@@ -45,6 +45,7 @@ FORMATS = (
     _format("jwt", ".eyJ", r"eyJ[\w-]{8,2048}\.eyJ[\w-]{8,8192}\.[\w-]{16,1024}"),
     _format("age-secret-key", "AGE-SECRET-KEY-1", r"AGE-SECRET-KEY-1[A-Z0-9]{58}"),
     _format("new-relic-user-key", "NRAK-", r"NRAK-[A-Z0-9]{27}"),
+    _format("huggingface-token", "hf_", r"hf_[A-Za-z]{34,40}"),
     _format("vault-token", "hv", r"hv[sbr]\.[\w-]{24,300}"),
 )
 """Prefixes and lengths as their issuers document them or their tokens show."""

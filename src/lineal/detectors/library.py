@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
+
+import portalocker
 
 from lineal.errors import LinealError
 from lineal.models.redaction import Found
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from kingfisher_sdk import Finding, Scanner
 
 __all__ = ["Library"]
+
+COMPILING_S = 20.0
+"""How long a process waits for another that compiles: some four times what that takes."""
 
 _ENDS = b",()|<>{}[]*!"
 _SOFT = bytes.maketrans(_ENDS, b" " * len(_ENDS))
@@ -65,7 +70,25 @@ class Library:
         """Compile now, from whatever thread. Raises unavailable."""
         with self._lock:
             if self._scanner is None:
-                self._scanner = _compiled(self._cache_dir)
+                with _alone(self._cache_dir):
+                    self._scanner = _compiled(self._cache_dir)
+
+
+@contextmanager
+def _alone(cache_dir: Path | None) -> Iterator[None]:
+    """One process compiles at a time, so that the others find its cache; none waits for ever."""
+    lock = None
+    if cache_dir is not None:
+        with suppress(OSError):  # the rules are then compiled each time
+            cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = portalocker.Lock(cache_dir / "compiling", timeout=COMPILING_S)
+            with suppress(portalocker.LockException):
+                lock.acquire()
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _compiled(cache_dir: Path | None) -> Scanner:
@@ -77,9 +100,6 @@ def _compiled(cache_dir: Path | None) -> Scanner:
             "or set LINEAL_SECRETS=off to keep texts as they come.",
             retryable=False,
         ) from missing
-    if cache_dir is not None:
-        with suppress(OSError):  # the rules are then compiled each time
-            cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Scanner(Rules(cache=cache_dir is not None, cache_dir=cache_dir), base64=True)
 
 
