@@ -230,3 +230,33 @@ def test_the_clause_that_says_it_is_verbatim() -> None:
     found = said("coding", "I prefer small pull requests. We decided to keep SQLite for now.")
     assert found["preferences"] == ["I prefer small pull requests"]
     assert found["decisions"] == ["We decided to keep SQLite for now"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("I have a kid, she's brilliant.", "gender", None),
+        ("He's 38, I'm 36.", "age", 36),
+        ("She smokes. I am 47.", "smoking", None),
+        ("People assume I'm a dad.", "children", None),
+        ("A mother of two, also a singer. Canberra.", "children", "has"),
+        ("There's a lad in my building who smokes.", "smoking", None),
+        ("Looking for a long-term partner.", "relationship_goal", "serious"),
+        ("Smoker? No.", "smoking", "never"),
+        ("Is your brother a smoker? No idea.", "smoking", None),
+        ("Milwaukee's home now.", "location", "Milwaukee"),
+    ],
+)
+def test_a_value_is_the_users_own_or_nobodys(text: str, field: str, value: object) -> None:
+    assert said("dating", text).get(field) == value
+
+
+def test_a_slash_with_spaces_ends_what_is_denied() -> None:
+    text = "27F / no kids, don't want any / wine, hiking"
+    assert said("dating", text)["interests"] == ["wine", "hiking"]
+
+
+def test_everything_in_a_list_of_former_homes_is_denied() -> None:
+    asserted, denied = read("dating", "I have lived in Rome, Madrid and Oslo. I live in Antwerp.")
+    assert asserted["location"] == "Antwerp"
+    assert denied["location"] == "Oslo"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineal.extractors.rules import RulesExtractor
-from lineal.extractors.rules.numbers import money_at, number_at
+from lineal.extractors.rules.money import money_at
+from lineal.extractors.rules.numbers import number_at
 from lineal.extractors.rules.tokens import tokens
 from lineal.models.schema import FieldSpec, Schema
 from lineal.policy.schemas import taken

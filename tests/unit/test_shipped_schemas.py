@@ -14,9 +14,12 @@ from lineal.schemas.book import SchemaBook
 BENCH = Path(__file__).parents[1] / "bench" / "bench_extraction.py"
 OWN = Path(__file__).parents[2] / "config" / "schemas"
 
-F1_MIN = {"dating": 0.95, "hiring": 0.95, "coding": 0.9}
-PRECISION_MIN = {"dating": 0.95, "hiring": 0.95, "coding": 0.92}
+F1_MIN = {"dating": 0.95, "hiring": 0.95, "coding": 0.96}
+PRECISION_MIN = {"dating": 0.95, "hiring": 0.95, "coding": 0.97}
 """Of the texts that the rules were written with: what was reached stays reached."""
+
+MORE_MIN = {"dating": (0.94, 0.97), "coding": (0.91, 0.95)}
+"""(F1, precision) of the texts that came later, each scored once before the rules saw it."""
 
 
 def bench() -> ModuleType:
@@ -33,6 +36,14 @@ def test_the_labelled_texts_are_read_as_well_as_ever(domain: str) -> None:
     tally = bench().scored(domain, "seen")["all"]
     assert tally.f1 >= F1_MIN[domain]
     assert tally.precision >= PRECISION_MIN[domain]
+
+
+@pytest.mark.parametrize("domain", MORE_MIN)
+def test_other_peoples_words_are_read_as_well_as_ever(domain: str) -> None:
+    tally = bench().scored(domain, "more")["all"]
+    f1_min, precision_min = MORE_MIN[domain]
+    assert tally.f1 >= f1_min
+    assert tally.precision >= precision_min
 
 
 def test_the_example_of_ones_own_schema_is_sound() -> None:

@@ -29,7 +29,7 @@ Sequence = tuple[str | Choice, ...]
 
 SLOTS = frozenset(
     {"number", "duration", "money", "date", "known", "place", "address", "name", "word", "list"}
-    | {"code", "command", "rest", "clause", "sentence", "skip"}
+    | {"code", "command", "rest", "clause", "sentence", "lines", "skip"}
 )
 """What may stand in braces. skip: up to four words that are passed over."""
 

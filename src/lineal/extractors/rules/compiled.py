@@ -47,7 +47,7 @@ class Node:
     """One word further. next: by word. slots: by kind, and field if it matters. on: where one
     phrase alone goes on from here, without a word."""
 
-    __slots__ = ("_wants", "ends", "next", "on", "slots")
+    __slots__ = ("_onward", "_wants", "ends", "next", "on", "slots")
 
     def __init__(self) -> None:
         self.next: dict[str, Node] = {}
@@ -55,12 +55,15 @@ class Node:
         self.on: list[Node] = []
         self.ends: list[End] = []
         self._wants: Wants | None = None
+        self._onward: tuple[dict[str, list[Node]], list[Node]] | None = None
 
-    def leads_on(self, word: str, begins: Mapping[str, frozenset[str]]) -> bool:
-        """Whether the word may follow; worked out when first asked, once all phrases are in."""
-        if self._wants is None:
-            self._wants = _wants(self, begins)
-        return self._wants.open or word in self._wants.words
+    def onward(self, word: str, begins: Mapping[str, frozenset[str]]) -> list[Node]:
+        """Those of `on` where the word may follow; worked out when first asked, once all phrases
+        are in."""
+        if self._onward is None:
+            self._onward = _sorted_out(self.on, begins)
+        by_word, open_to_all = self._onward
+        return by_word.get(word, open_to_all)
 
     def grow(self, word: str) -> Node:
         return self.next.setdefault(word, Node())
@@ -69,7 +72,26 @@ class Node:
         return self.slots.setdefault((kind, field if kind in FIELD_SLOTS else ""), Node())
 
 
+def _sorted_out(
+    nodes: list[Node], begins: Mapping[str, frozenset[str]]
+) -> tuple[dict[str, list[Node]], list[Node]]:
+    """The nodes by the words that may follow there, and those where any word may."""
+    wanted = [(node, _wants(node, begins)) for node in nodes]
+    words = frozenset().union(*(wants.words for _, wants in wanted))
+    by_word = {
+        word: [node for node, wants in wanted if wants.open or word in wants.words]
+        for word in words
+    }
+    return by_word, [node for node, wants in wanted if wants.open]
+
+
 def _wants(node: Node, begins: Mapping[str, frozenset[str]]) -> Wants:
+    if node._wants is None:
+        node._wants = _wanted(node, begins)
+    return node._wants
+
+
+def _wanted(node: Node, begins: Mapping[str, frozenset[str]]) -> Wants:
     words = set(node.next)
     is_open = bool(node.ends)
     for kind, field in node.slots:
@@ -145,7 +167,8 @@ class Compiled:
             phrase.startswith("^"),
             len(sequence),
         )
-        for node in _insert([root], sequence, field, plural=plain):
+        plural = plain and (value != ITSELF or self.fields[field].type != "string")
+        for node in _insert([root], sequence, field, plural=plural):
             if end not in node.ends:
                 node.ends.append(end)
 

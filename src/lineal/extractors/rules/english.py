@@ -7,13 +7,19 @@ __all__ = [
     "DESIRED",
     "FILLERS",
     "FIRST",
+    "GROUPS",
     "HEDGES",
     "JOINERS",
+    "KIN",
     "LEAVING",
     "NEGATORS",
     "OTHERS",
+    "PARENTS",
     "POINTING",
+    "POSTS",
+    "SERVING",
     "SUPPOSING",
+    "TELLING",
     "THIRD",
     "VERBS",
     "WISHES",
@@ -51,15 +57,47 @@ OTHERS = _set(
     "sibling siblings family housemate housemates landlord teacher mentor intern contractor "
     "contractors vendor vendors predecessor recruiter employer bosses report reports dog cat "
     "buddy buddies crush date dates lead ceo cto founder cofounder stepson stepdaughter in-laws "
-    "therapist team's consultant consultants agency professor students student"
+    "therapist team's consultant consultants agency professor students student hire hires newcomer "
+    "apprentice trainee "
+    "ad advert advertisement posting vacancy listing jd"
 )
 """Said with "my", "our", "a": somebody else."""
+
+KIN = _set(
+    "kid son daughter child toddler baby sister brother mother mom mum dad father nephew niece "
+    "cousin ex wife husband boyfriend girlfriend boss flatmate roommate neighbor neighbour dog cat "
+    "twin"
+)
+"""Whom a "she" or "he" after them means, in a text where "I" speaks."""
+
+TELLING = _set("am do live love like enjoy smoke eat play read run cook swim work")
+"""After "I": a text about the one who speaks."""
+
+PARENTS = _set(
+    "mother father mom mum dad parent mama mam papa grandmother grandfather grandma grandpa"
+)
+"""Said with "a" perhaps the user: "a mother of two"."""
+
+GROUPS = _set("people folks guys")
+"""Said with "the" and a word between, and a verb: "the mobile people use …", somebody else."""
+
+SERVING = _set(
+    "nanny babysitter doctor gp dentist accountant lawyer solicitor tutor trainer coach vet nurse "
+    "hairdresser barber plumber electrician mechanic gardener cleaner surgeon physio midwife chef"
+)
+"""Somebody else after "my" and "our" only: "a nurse" may be the user."""
+
+POSTS = _set(
+    "teacher mentor intern contractor recruiter manager supervisor lead ceo cto founder therapist "
+    "consultant professor student apprentice trainee"
+)
+"""Of these "a teacher" may be the user, unless a verb follows."""
 
 OWNERS = _set("my our his her their your the a an another some one's this that")
 
 DESIRED = _set(
     "someone somebody anyone anybody everyone everybody people person woman man guy girl lady "
-    "gentleman partner nobody men women guys girls folks others users"
+    "gentleman partner nobody men women guys girls folks others users lad lads lass bloke dude chap"
 )
 """With a "who" or "that" after it: somebody else."""
 
@@ -92,6 +130,8 @@ LEAVING = {
     "sick": ("of",),
     "allergic": ("to",),
     "not": ("into",),
+    "hopeless": ("at", "with"),
+    "useless": ("at", "with"),
 }
 """First word → second words that with it say that what follows no longer, or doesn't, hold."""
 
@@ -106,7 +146,7 @@ MOVES = _set(
     "switched switching moved moving migrated migrating migrate switch move converted ported "
     "went changed coming relocated relocating transitioned transitioning"
 )
-ARRIVALS = _set("to with for by into")
+ARRIVALS = _set("to with for by into favour favor")
 
 BREAKS = _set(
     "but however although though except yet because since so which whereas while when if until "
@@ -128,6 +168,15 @@ WISHES = {
     "dream": ("of", "to"),
     "dreaming": ("of",),
     "thinking": ("of", "about"),
+    "looked": ("at", "into"),
+    "look": ("at", "into"),
+    "toying": ("with",),
+    "spike": ("with", "in"),
+    "experiment": ("with",),
+    "tried": None,
+    "whether": None,
+    "comparing": None,
+    "compared": None,
     "considering": None,
     "consider": None,
     "considered": None,
@@ -186,7 +235,15 @@ POSITIVE = {
     ("not", "function", "without"),
     ("not", "do", "without"),
     ("not", "forget"),
+    ("not", "find"),
+    ("not", "upgrade"),
+    ("not", "bump"),
+    ("not", "update"),
+    ("not", "connect"),
+    ("not", "reach"),
     ("none", "of", "that"),
+    ("not", "be", "the", "only"),
+    ("never", "miss"),
 }
 """Sayings with a negator that deny nothing."""
 

@@ -9,12 +9,12 @@ from datetime import date, datetime
 from lineal.errors import LinealError
 from lineal.extractors.rules.compiled import Compiled, compiled
 from lineal.extractors.rules.finding import Find, finds
-from lineal.extractors.rules.numbers import Money
+from lineal.extractors.rules.money import Money, only_currency
 from lineal.extractors.rules.scope import scopes
 from lineal.extractors.rules.slots import Found
 from lineal.extractors.rules.tokens import Tokens, tokens
 from lineal.extractors.rules.values import Value, value_of, written
-from lineal.extractors.rules.weighing import Claim, claims, is_verbatim
+from lineal.extractors.rules.weighing import NOW, Claim, claims, is_verbatim
 from lineal.models.asking import Ask
 from lineal.models.schema import FieldSpec, Schema
 from lineal.policy.schemas import taken
@@ -76,8 +76,13 @@ def _covers(other: Find, find: Find) -> bool:
         return is_verbatim(other) and slot is not None and slot.first < last and first < slot.last
     itself = find.guarded or (find.slot is not None and find.slot.kind == "itself")
     if not itself and other.slot is not None:
-        return False
+        return other.slot.kind == "known" and _is_within(first, last, other.slot)
     return other.first <= first and last <= other.end and other.end - other.first > last - first
+
+
+def _is_within(first: int, last: int, name: Found) -> bool:
+    longer = name.last - name.first > last - first
+    return longer and name.first <= first and last <= name.last
 
 
 def _of_field(
@@ -157,7 +162,7 @@ def _chosen(spec: FieldSpec, said: Said) -> Said:
 
 def _one(spec: FieldSpec, best: Said) -> tuple[Claim, Extraction]:
     if spec.choose == "first":
-        return best[0]
+        return best[-1 if best[0][0].rank == NOW else 0]
     if spec.choose == "last":
         return best[-1]
     names = list(spec.values)
@@ -177,17 +182,21 @@ def _joined(said: Said) -> tuple[Claim, Extraction]:
 def _apart(text: Tokens, weighed: list[Claim]) -> list[Claim]:
     """Verbatim stretches that don't overlap: one ends where the next begins."""
     kept: list[Claim] = []
-    for claim in sorted(weighed, key=_place):
+    for claim in sorted(weighed, key=lambda claim: _place(text, claim)):
         slot = claim.find.slot
         before = kept[-1].find.slot if kept else None
         if slot is not None and before is not None and slot.first < before.last:
             if _begins_anew(text, claim.find, before):
                 slot = slot._replace(first=claim.find.first)
                 claim.find = claim.find._replace(slot=slot)
-            if slot.first <= before.first + 1 or slot.kind == "sentence":
+            goes_on = slot.first <= before.first + 1 or _goes_on(text, claim.find)
+            if goes_on or slot.kind == "sentence":
                 continue
             shorter = before._replace(last=_bare_end(text, before.first, slot.first))
-            kept[-1].find = kept[-1].find._replace(slot=shorter)
+            if kept[-1].find.first >= slot.first:
+                kept.pop()
+            else:
+                kept[-1].find = kept[-1].find._replace(slot=shorter)
         kept.append(claim)
     return kept
 
@@ -198,9 +207,20 @@ def _bare_end(text: Tokens, first: int, last: int) -> int:
     return last
 
 
-def _place(claim: Claim) -> tuple[int, int]:
-    slot = claim.find.slot
-    return (slot.first if slot else claim.find.first), claim.find.first
+def _place(text: Tokens, claim: Claim) -> tuple[int, int]:
+    """Where a stretch begins; after a comma or an "and" it is with its own words."""
+    slot, first = claim.find.slot, claim.find.first
+    anew = first > 0 and text.words[first - 1] in (",", "and", "but")
+    return (first if slot is None or anew else slot.first), first
+
+
+def _goes_on(text: Tokens, find: Find) -> bool:
+    """ "single quotes, no semicolons, 2 spaces" is one rule."""
+    word, before = text.words[find.first], text.words[find.first - 1]
+    return before == "," and (word in _GOING_ON or word[0].isdigit())
+
+
+_GOING_ON = frozenset({"no", "strict"})
 
 
 def _begins_anew(text: Tokens, find: Find, before: Found) -> bool:
@@ -210,15 +230,16 @@ def _begins_anew(text: Tokens, find: Find, before: Found) -> bool:
 
 
 def _currencies(text: Tokens, made: Compiled, name: str, chosen: Said) -> list[Extraction]:
-    """The currency that the chosen amount was said in."""
+    """The currency that the chosen amount was said in, or that the text has no other of."""
     field = made.currencies.get(name)
     found: list[Extraction] = []
     for claim, extraction in chosen:
         raw = claim.find.slot.raw if claim.find.slot else None
-        if field is None or extraction.denied or not isinstance(raw, Money) or not raw.currency:
+        if field is None or extraction.denied or not isinstance(raw, Money):
             continue
-        if _takes(field, made.fields[field], raw.currency):
-            found.append(extraction.model_copy(update={"field": field, "value": raw.currency}))
+        currency = raw.currency or only_currency(text)
+        if currency and _takes(field, made.fields[field], currency):
+            found.append(extraction.model_copy(update={"field": field, "value": currency}))
     return found
 
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from lineal.extractors.rules import numbers
 from lineal.extractors.rules.compiled import FIELD_SLOTS, ITSELF, Compiled, End, Node
-from lineal.extractors.rules.english import FILLERS, JOINERS, listed
+from lineal.extractors.rules.english import FILLERS, JOINERS
+from lineal.extractors.rules.money import MONEY_WORDS
 from lineal.extractors.rules.slots import VERBATIM, Found, read_slot
-from lineal.extractors.rules.tokens import STOPS, Tokens
+from lineal.extractors.rules.tokens import SEPARATORS, STOPS, Tokens
 
 __all__ = ["Find", "finds"]
 
@@ -64,7 +65,7 @@ class _Walk:
                 self._step(follower, index + 1, None, SKIPS_MAX)
             if caret is not None and opens(index):
                 self._step(caret, index, None, SKIPS_MAX)
-            if leading and (is_numeric(words, index) or word in _MONEY):
+            if leading and (is_numeric(words, index) or word in MONEY_WORDS):
                 for kind, start in leading:
                     self._through(kind, start, index, None)
             elif code is not None and word == "`":
@@ -90,8 +91,8 @@ class _Walk:
             return
         word = self.words[index]
         passed = skips and word in FILLERS
-        for further in node.on:
-            if passed or further.leads_on(word, self.made.begins):
+        if node.on:
+            for further in node.on if passed else node.onward(word, self.made.begins):
                 self._step(further, index, held, skips)
         for (kind, field), child in node.slots.items():
             if kind != "known" or word in self.made.begins[field]:
@@ -200,7 +201,10 @@ class _Walk:
         if held is None:
             return
         if held.kind == "list":
-            yield from self._items(field, held)
+            yield from self._items(field, held, denies=end.denies)
+            return
+        if held.kind == "lines":
+            yield from self._lines(field, held)
             return
         if held.kind == "known" and held.raw == ITSELF:
             held = held._replace(raw=None, kind="itself")
@@ -209,15 +213,30 @@ class _Walk:
         value = held.raw if held.kind == "known" and isinstance(held.raw, str) else None
         yield Find(field, first, index, value, False, end.weak, held, end.denies)
 
-    def _items(self, field: str, held: Found) -> Iterator[Find]:
+    def _lines(self, field: str, held: Found) -> Iterator[Find]:
+        """Each sentence of the lines, without its bullet; a word or a command is none."""
+        first = held.first
+        for at in range(held.first, held.last + 1):
+            if at < held.last and self.words[at] not in STOPS:
+                continue
+            while first < at and self.words[first] in SEPARATORS:
+                first += 1
+            if at - first > 1:
+                slot = Found(at, first, at, None, "clause")
+                yield Find(field, first, at, None, False, False, slot)
+            first = at + 1
+
+    def _items(self, field: str, held: Found, *, denies: bool) -> Iterator[Find]:
         """A list's members: known names, or a few words between separators."""
         first = held.first
         for _ in range(LIST_MAX):
             last = first
             while last < held.last and self.words[last] not in JOINERS:
                 last += 1
+            if ":" in self.words[first:last]:
+                return
             if last > first:
-                yield self._item(field, first, last)
+                yield self._item(field, first, last)._replace(denies=denies)
             if last >= held.last:
                 return
             first = last + 1
@@ -257,6 +276,3 @@ def known_at(made: Compiled, field: str, words: list[str], index: int) -> Iterat
         child = node.next.get(words[at]) if at < len(words) else None
         if child is not None:
             waiting.append((child, at + 1))
-
-
-_MONEY = frozenset(listed("$ € £ ¥ ₹ chf usd eur gbp cad aud inr jpy sek pln brl sgd s us rs ca"))

@@ -1,4 +1,4 @@
-"""Numbers, lengths of time and money, in digits and in words."""
+"""Numbers and lengths of time, in digits and in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lineal.extractors.rules.english import listed
 from lineal.extractors.rules.tokens import Tokens
 
-__all__ = ["DAYS", "NUMERIC", "Money", "Read", "duration_at", "is_numeric", "money_at", "number_at"]
+__all__ = ["DAYS", "NUMERIC", "Read", "duration_at", "is_at", "is_numeric", "number_at"]
 
 
 class Read(NamedTuple):
@@ -16,16 +16,6 @@ class Read(NamedTuple):
     end: int
     value: float
     certainty: float = 1.0
-
-
-class Money(NamedTuple):
-    """An amount. currency: ISO code or None. a_year: how many of its periods a year has."""
-
-    end: int
-    value: float
-    currency: str | None
-    a_year: float
-    certainty: float
 
 
 _ONES = listed(
@@ -49,23 +39,6 @@ _UNITS = {
     **dict.fromkeys(("mo", "mos", "mths", "mth"), "month"),
     "d": "day",
 }
-_SIGNS = {
-    "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "usd": "USD", "dollars": "USD",
-    "dollar": "USD", "eur": "EUR", "euro": "EUR", "euros": "EUR", "gbp": "GBP", "pounds": "GBP",
-    "quid": "GBP", "chf": "CHF", "francs": "CHF", "cad": "CAD", "aud": "AUD", "inr": "INR",
-    "rupees": "INR", "rs": "INR", "jpy": "JPY", "yen": "JPY", "sek": "SEK", "kronor": "SEK",
-    "pln": "PLN", "zł": "PLN", "zloty": "PLN", "brl": "BRL", "reais": "BRL", "sgd": "SGD",
-}  # fmt: skip
-_DOLLARS = {"s": "SGD", "us": "USD", "ca": "CAD", "c": "CAD", "a": "AUD", "au": "AUD", "r": "BRL"}
-_PERIODS = {
-    **dict.fromkeys(("year", "yr", "annum", "annually", "yearly", "pa", "y", "annual"), 1.0),
-    **dict.fromkeys(("month", "monthly", "mo", "pm", "mth"), 12.0),
-    **dict.fromkeys(("week", "weekly"), 52.0),
-    **dict.fromkeys(("day", "daily"), 230.0),
-    **dict.fromkeys(("hour", "hourly", "hr", "h"), 2080.0),
-}
-
-
 _AFTER_A = frozenset([*_UNITS, *_VAGUE, *_SCALE, "quarter", "decade", "full", "whole", "good"])
 
 
@@ -90,8 +63,11 @@ def _number_at(text: Tokens, index: int) -> Read | None:
     if first is None:
         return None
     words, end = text.words, first.end
-    if (end < len(words) and words[end] in ("-", "–", "—", "to", "or")) or _glued(text, end):
-        after = end + (words[end] in ("-", "–", "—", "to", "or"))
+    if words[end : end + 3] == ["and", "a", "half"]:
+        return Read(end + 3, first.value + 0.5, first.certainty)
+    joints = ("-", "–", "—", "to", "or") + (("and",) if is_at(words, index - 1, "between") else ())
+    if is_at(words, end, *joints) or _glued(text, end):
+        after = end + (words[end] in joints)
         upper = _single(text, after)
         if upper and _scaled(first, upper) is not None:
             return _scaled(first, upper)
@@ -138,18 +114,19 @@ def _single_exact(text: Tokens, index: int) -> Read | None:
         value = float(_LARGE[word])
         if index + 1 < len(words) and 0 < _SMALL.get(words[index + 1], 0) < 10:
             return _times(text, index + 2, value + _SMALL[words[index + 1]])
-    if word == "a" and _is(words, index + 1, "couple", "dozen", "half"):
+    if word == "a" and is_at(words, index + 1, "couple", "dozen", "half"):
         index, word = index + 1, words[index + 1]
-    if word == "half" and _is(words, index + 1, "a", "an"):
+    if word == "half" and is_at(words, index + 1, "a", "an"):
         return Read(index + 2, 0.5)
-    if word == "couple" and _is(words, index + 1, "of"):
+    if word == "couple" and is_at(words, index + 1, "of"):
         return Read(index + 2, 2.0, 0.8)
     if value is None:
         value = _VAGUE.get(word)
     return None if value is None else _times(text, index + 1, float(value))
 
 
-def _is(words: list[str], index: int, *wanted: str) -> bool:
+def is_at(words: list[str], index: int, *wanted: str) -> bool:
+    """Whether one of these words stands at the index."""
     return index < len(words) and words[index] in wanted
 
 
@@ -188,66 +165,23 @@ def _times(text: Tokens, end: int, value: float) -> Read:
 def duration_at(text: Tokens, index: int) -> Read | None:
     """A length of time, in days: "two weeks", "5+ yrs", "a year and a half"."""
     words = text.words
-    if _is(words, index, "a", "one") and _is(words, index + 1, "quarter") and _is(
+    if is_at(words, index, "a", "one") and is_at(words, index + 1, "quarter") and is_at(
         words, index + 2, "of"
-    ) and _is(words, index + 4, "century"):  # fmt: skip
+    ) and is_at(words, index + 4, "century"):  # fmt: skip
         return Read(index + 5, 25 * DAYS["year"])
-    if _is(words, index, "a", "one", "two", "three") and _is(words, index + 1, "decade", "decades"):
+    if is_at(words, index, "a", "one", "two", "three") and is_at(
+        words, index + 1, "decade", "decades"
+    ):
         return Read(index + 2, 10 * DAYS["year"] * max(1, _SMALL.get(words[index], 1)))
     number = number_at(text, index)
     if number is None or number.end >= len(words):
         return None
-    end = number.end + _is(words, number.end, "full", "whole", "good", "calendar", "solid", "long")
+    value, end = number.value, number.end
+    end += is_at(words, end, "full", "whole", "good", "calendar", "solid", "long")
     unit = _UNITS.get(words[end]) if end < len(words) else None
     if unit is None:
         return None
-    value, end = number.value, end + 1
+    end += 1
     if words[end : end + 3] == ["and", "a", "half"]:
         value, end = value + 0.5, end + 3
     return Read(end, value * DAYS[unit], number.certainty)
-
-
-def money_at(text: Tokens, index: int) -> Money | None:
-    """An amount that a currency, a thousand or a period marks as money."""
-    words = text.words
-    currency, start = _currency(words, index)
-    number = number_at(text, start)
-    if number is None or number.value < 1 or number.certainty == 0:
-        return None
-    end = number.end
-    scaled = words[end - 1] in ("k", "lpa", "lakh", "lakhs", "lac", "grand", "thousand")
-    if currency is None and end < len(words):
-        currency, end = _currency(words, end)
-    lakhs = words[number.end - 1] in ("lpa", "lakh", "lakhs", "lac")
-    if lakhs and currency is None:
-        currency = "INR"
-    a_year, after = _period(words, end)
-    if currency is None and end < len(words) and after > end:
-        currency, after = _currency(words, after)
-    if currency is None and not scaled:
-        return None
-    return Money(after, number.value, currency, a_year, number.certainty)
-
-
-def _currency(words: list[str], index: int) -> tuple[str | None, int]:
-    """(code, the token after it); (None, index) where there is no currency."""
-    if index >= len(words):
-        return None, index
-    if words[index] in _DOLLARS and _is(words, index + 1, "$"):
-        return _DOLLARS[words[index]], index + 2
-    found = _SIGNS.get(words[index])
-    return (found, index + 1) if found else (None, index)
-
-
-def _period(words: list[str], index: int) -> tuple[float, int]:
-    """(periods a year, the token after it), a year when nothing is said."""
-    after = index
-    if _is(words, after, "gross", "net", "base", "brutto"):
-        after += 1
-    if _is(words, after, "a", "an", "per", "/", "each", "p"):
-        after += 1
-        if _is(words, after, "."):
-            after += 1
-    if after < len(words) and words[after] in _PERIODS and (after > index or len(words[after]) > 1):
-        return _PERIODS[words[after]], after + 1
-    return 1.0, index

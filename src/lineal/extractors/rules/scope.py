@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from itertools import pairwise
 
 from lineal.extractors.rules import english as en
 from lineal.extractors.rules.english import listed
@@ -29,6 +30,7 @@ OTHER, DENIED, LEFT, WISH, HEDGE, QUOTED, ASKED, PAST = (int(flag) for flag in S
 _CLAUSE = DENIED | LEFT | HEDGE | PAST
 
 QUOTE_TOKENS_MAX = 400
+KIN_BEFORE = 12
 
 
 def scopes(text: Tokens) -> list[int]:
@@ -52,7 +54,18 @@ def scopes(text: Tokens) -> list[int]:
 class _Reader:
     """The state while going through the words. since: where the sentence began."""
 
-    __slots__ = ("flags", "moving", "own", "since", "spared", "spoken", "state", "text", "words")
+    __slots__ = (
+        "flags",
+        "moving",
+        "own",
+        "since",
+        "spared",
+        "spoken",
+        "state",
+        "telling",
+        "text",
+        "words",
+    )
 
     def __init__(self, text: Tokens) -> None:
         self.text = text
@@ -64,9 +77,18 @@ class _Reader:
         self.spoken = False
         self.own = False
         self.moving = False
+        self.telling: bool | None = None
 
     def word(self, index: int) -> str:
         return self.words[index] if 0 <= index < len(self.words) else ""
+
+    def tells_of_self(self) -> bool:
+        """Whether "I am", "I live" or the like stands anywhere."""
+        if self.telling is None:
+            pairs = pairwise(self.words)
+            told = en.TELLING | en.FILLERS
+            self.telling = any(one == "i" and other in told for one, other in pairs)
+        return self.telling
 
     def ask_from(self, end: int) -> None:
         if self.word(end) == "?" or self.word(end - 1) == "?":
@@ -94,10 +116,10 @@ def _in_list(reader: _Reader, index: int) -> bool:
         return False
     for at in range(index + 1, min(index + 9, len(reader.words))):
         word = reader.words[at]
-        if word in STOPS or word in en.FIRST or word in ("and", "but"):
+        if word in STOPS or word in en.FIRST or word in ("and", "but", "it"):
             return False
         if word in ("or", "nor"):
-            return True
+            return reader.word(at + 1) != "nothing"
     return False
 
 
@@ -116,8 +138,32 @@ def _and(reader: _Reader, index: int) -> None:
 
 
 def _first(reader: _Reader, index: int) -> None:
-    reader.state &= ~OTHER
     reader.spoken = True
+    if reader.word(index - 1) in _ASSUMING:  # "People assume I'm a dad": what others think
+        reader.state |= OTHER
+        reader.flags[index] |= OTHER
+    else:
+        reader.state &= ~OTHER
+        reader.flags[index] &= ~OTHER
+
+
+_ASSUMING = frozenset(listed("assume assumes assumed thinks insists"))
+
+
+def _third(reader: _Reader, index: int) -> None:
+    """ "I have a kid, she is …", "She smokes, I am …": not the one who speaks."""
+    if not reader.own or reader.word(index + 1) == "/":
+        return
+    before = reader.words[max(0, index - KIN_BEFORE) : index]
+    if not en.KIN.isdisjoint(before) or reader.tells_of_self():
+        reader.state |= OTHER
+        reader.flags[index] |= OTHER
+
+
+def _slash(reader: _Reader, index: int) -> None:
+    """ "no kids / hiking": with a space before it, it parts."""
+    if reader.text.text[reader.text.starts[index] - 1 : reader.text.starts[index]].isspace():
+        _comma(reader, index)
 
 
 def _owner(reader: _Reader, index: int) -> None:
@@ -126,12 +172,52 @@ def _owner(reader: _Reader, index: int) -> None:
         word = reader.words[at]
         if word in STOPS or word == ",":
             return
-        if word in en.OTHERS and reader.word(at + 1) not in en.OTHERS:
-            if not reader.spoken or _acts(reader, at + 1):
+        if word in en.PARENTS and reader.words[index] in ("a", "an") and _has_child(reader, at):
+            return
+        if _is_other(reader, index, at) and reader.word(at + 1) not in en.OTHERS:
+            sought = (
+                reader.spoken or reader.word(index - 1) in _SOUGHT or _held(reader, index, word)
+            )
+            if not sought or _acts(reader, at + 1):
                 reader.state |= OTHER
             return
-    if reader.words[index] in ("my", "our") and not reader.state & QUOTED:
+        if word in en.GROUPS and at > index + 1 and reader.word(at + 1) in en.VERBS:
+            reader.state |= 0 if reader.words[index] in ("my", "our") else OTHER
+            return
+    where = reader.word(index - 1) in _WHERE  # "a lad in my building who …"
+    if reader.words[index] in ("my", "our") and not reader.state & QUOTED and not where:
         reader.state &= ~OTHER
+
+
+_WHERE = frozenset(listed("in at from on of with near by"))
+
+
+def _held(reader: _Reader, owner: int, word: str) -> bool:
+    """ "Twelve years a teacher": the user may be one."""
+    return word in en.POSTS and reader.words[owner] in ("a", "an")
+
+
+def _has_child(reader: _Reader, at: int) -> bool:
+    """ "a mother of two", "I'm 52, a grandmother": may be the user."""
+    speaks = reader.words[reader.since : reader.since + 2] == ["i", "am"]
+    return speaks or reader.word(at + 1) in ("of", "to")
+
+
+_SOUGHT = frozenset(listed("for : seeking seeks find meet want wants"))
+""" "Looking for a partner": nobody yet."""
+
+
+def _is_other(reader: _Reader, owner: int, at: int) -> bool:
+    """Whether the word is somebody else: "my nanny", "her sous chef", not "my job is nurse"."""
+    word = reader.words[at]
+    if word in en.OTHERS:
+        return True
+    near = at == owner + 1 or (at == owner + 2 and reader.words[at - 1] not in _COPULAS)
+    return near and word in en.SERVING and reader.words[owner] in _POSSESSING
+
+
+_POSSESSING = frozenset(listed("my our their his her"))
+_COPULAS = en.VERBS | {"as", ":", "–", "—", "-", "job", "role", "title", "degree"}
 
 
 def _acts(reader: _Reader, at: int) -> bool:
@@ -140,6 +226,8 @@ def _acts(reader: _Reader, at: int) -> bool:
 
 def _desired(reader: _Reader, index: int) -> None:
     follower = reader.word(index + 1)
+    if follower == "else" and reader.word(index - 1) == "like":
+        return
     if follower in ("who", "that", "whose", "aged", "between", "else") or (
         follower in ("with", "from", "in") and reader.word(index - 1) in ("a", "someone", "for")
     ) or (follower in en.VERBS and index == reader.since):  # fmt: skip
@@ -147,6 +235,10 @@ def _desired(reader: _Reader, index: int) -> None:
 
 
 def _you(reader: _Reader, index: int) -> None:
+    if reader.word(index + 1) in ("asked", "wanted", "mentioned", "need", "see", "said"):
+        return
+    if reader.words[index + 1 : index + 3] in (["are", "working"], ["are", "helping"]):
+        return
     if index == reader.since or reader.word(index - 1) in ("if", "and", ",", "but", "hope", "when"):
         reader.state |= OTHER
 
@@ -154,7 +246,8 @@ def _you(reader: _Reader, index: int) -> None:
 def _deny(reader: _Reader, index: int) -> None:
     words = reader.words
     follower = reader.word(index + 1)
-    if follower in en.UNNEGATED and words[index] in ("not", "no"):
+    spared = follower in en.UNNEGATED and words[index] in ("not", "no")
+    if spared and words[index : index + 2] != ["no", "to"]:
         return
     if follower in en.FILLERS:
         follower = reader.word(index + 2)
@@ -183,6 +276,13 @@ def _leave(reader: _Reader, index: int) -> None:
 
 def _move(reader: _Reader, index: int) -> None:
     reader.moving = True
+    if reader.words[index] == "went":
+        _settle(reader, index)
+
+
+def _settle(reader: _Reader, index: int) -> None:
+    """ "after looking at X we settled on Y": what was only considered is over."""
+    reader.state &= ~WISH
 
 
 def _from(reader: _Reader, index: int) -> None:
@@ -207,7 +307,9 @@ def _wish(reader: _Reader, index: int) -> None:
         reader.state |= WISH
 
 
-_LEARNERS = frozenset(listed("am is are be been still currently now started start i of also by"))
+_LEARNERS = frozenset(
+    listed("am is are be been still currently now started start i of also by , ( and but want to")
+)
 
 
 def _named(reader: _Reader, index: int) -> None:
@@ -242,8 +344,11 @@ def _now(reader: _Reader, index: int) -> None:
 def _over(reader: _Reader, index: int) -> None:
     """ "I prefer X over Y"."""
     before = reader.words[max(reader.since, index - 12) : index]
-    if any(word.startswith(("prefer", "choose", "chose")) for word in before):
+    if any(word.startswith(_CHOOSING) for word in before):
         reader.state |= DENIED
+
+
+_CHOOSING = ("prefer", "choose", "chose", "pick", "select", "favour", "favor", "opted", "went")
 
 
 def _quote(text: Tokens, flags: list[int]) -> None:
@@ -281,7 +386,9 @@ _ACTS = {
     **dict.fromkeys(STOPS, _stop),
     **dict.fromkeys(("was", "were"), _was),
     **dict.fromkeys(("wants", "prefers", "likes", "loves"), _named),
-    **dict.fromkeys(("lives", "smokes", "swears", "thinks"), _named),
+    **dict.fromkeys(
+        ("lives", "smokes", "swears", "thinks", "voted", "suggested", "proposed", "writes"), _named
+    ),
     **dict.fromkeys(("you", "your", "yours"), _you),
     ",": _comma,
     "(": _comma,
@@ -290,8 +397,15 @@ _ACTS = {
     "-": _comma,
     "–": _comma,
     "—": _comma,
+    "|": _comma,
+    "·": _comma,
+    "•": _comma,
+    "/": _slash,
+    "she": _third,
+    "he": _third,
     "and": _and,
     "from": _from,
     "now": _now,
+    **dict.fromkeys(("settled", "chose", "picked"), _settle),
     "over": _over,
 }

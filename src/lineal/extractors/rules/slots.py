@@ -9,6 +9,7 @@ from typing import NamedTuple
 from lineal.extractors.rules import numbers
 from lineal.extractors.rules.dates import date_at
 from lineal.extractors.rules.english import listed
+from lineal.extractors.rules.money import money_at
 from lineal.extractors.rules.tokens import SEPARATORS, STOPS, Tokens
 
 __all__ = ["VERBATIM", "Found", "Slot", "read_slot"]
@@ -17,10 +18,11 @@ CLAUSE_TOKENS_MAX = 60
 """How far a clause, a sentence or a list is followed."""
 
 COMMAND_TOKENS_MAX = 24
+LINES_TOKENS_MAX = 200
 NAME_TOKENS_MAX = 4
 
 
-VERBATIM = frozenset({"rest", "clause", "sentence"})
+VERBATIM = frozenset({"rest", "clause", "sentence", "lines"})
 """Slots that hold a stretch of the text as it stands."""
 
 
@@ -69,7 +71,7 @@ def _duration(text: Tokens, index: int, now: date) -> Found | None:
 
 
 def _money(text: Tokens, index: int, now: date) -> Found | None:
-    found = numbers.money_at(text, index)
+    found = money_at(text, index)
     if found is None:
         return None
     return Found(found.end, index, found.end, found, certainty=found.certainty)
@@ -118,8 +120,19 @@ def _address(text: Tokens, index: int, now: date) -> Found | None:
 def _is_region(text: Tokens, index: int) -> bool:
     if index >= len(text.words):
         return False
-    start, end = text.starts[index], text.ends[index]
-    return end - start == 2 and text.text[start:end].isupper() and text.closes(index + 1)
+    said = text.text[text.starts[index] : text.ends[index]]
+    return said in _REGIONS and text.closes(index + 1)
+
+
+_REGIONS = frozenset(
+    listed(
+        "AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH "
+        "NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR AB BC MB NB NL NS "
+        "ON PE QC SK NSW QLD VIC TAS UK US IE NZ AU FR ES IT PT CH AT BE PL CZ SE NO DK FI GR RO "
+        "BG HU BR MX JP SG ZA NG KE"
+    )
+)
+"""States, provinces and countries as an address has them; degrees and languages aren't any."""
 
 
 def _capital(text: Tokens, index: int) -> bool:
@@ -224,6 +237,22 @@ def _sentence(text: Tokens, index: int, now: date) -> Found | None:
     return Found(last, first, last) if last > first else None
 
 
+_NO_LINE = (["\n"], ["#"])
+
+
+def _lines(text: Tokens, index: int, now: date) -> Found | None:
+    """The lines beneath a heading, up to an empty one or the next heading."""
+    words = text.words
+    if words[index : index + 1] != ["\n"]:
+        return None
+    first = index + 1 + (words[index + 1 : index + 2] == ["\n"])
+    end, limit = first, min(len(words), index + LINES_TOKENS_MAX)
+    while end < limit and not (words[end] == "\n" and words[end + 1 : end + 2] in _NO_LINE):
+        end += 1
+    headed = words[first : first + 1] == ["#"]
+    return Found(first, first, end) if end > first and not headed else None
+
+
 _POINTING = {"it", "this", "that", "these", "those", "them"}
 
 
@@ -248,5 +277,6 @@ _SLOTS: Mapping[str, Slot] = {
     "list": _rest,
     "clause": _clause,
     "sentence": _sentence,
+    "lines": _lines,
     "skip": _skip,
 }

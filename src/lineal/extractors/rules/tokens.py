@@ -113,7 +113,9 @@ def _lowered(text: str) -> str:
 
 
 def _mark(word: str, text: str, end: int) -> str:
-    """A dot within "app.py" ends no sentence."""
+    """A dot within "app.py" ends no sentence; that of "B.E." is no part of the word."""
+    if len(word) > 3 and word[-1] == "." and "." in word[1:-1]:
+        return word[:-1]
     if word == "." and end < len(text) and not (text[end].isspace() or text[end].isupper()):
         return DOT if text[end].isalnum() or text[end] in "/_" else word
     return "\n" if word == "\r\n" else word

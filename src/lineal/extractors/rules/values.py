@@ -8,7 +8,8 @@ from datetime import date
 from lineal.extractors.rules.compiled import ITSELF, Compiled
 from lineal.extractors.rules.dates import Day, date_at
 from lineal.extractors.rules.finding import Find, known_at
-from lineal.extractors.rules.numbers import DAYS, Money, number_at
+from lineal.extractors.rules.money import Money
+from lineal.extractors.rules.numbers import DAYS, number_at
 from lineal.extractors.rules.slots import Found
 from lineal.extractors.rules.tokens import Tokens, tokens
 from lineal.models.schema import FieldSpec
@@ -19,6 +20,7 @@ Value = str | int | float | bool
 
 _YES = {"true": True, "yes": True, "false": False, "no": False}
 _SPACE = re.compile(r"\s+")
+_OWNED = ("'s", "’s")
 _EDGES = " \t\n-–—*•,;:·"
 
 
@@ -40,6 +42,8 @@ def value_of(
         return None if value is None else (value, (start, end))
     start, end = _trimmed(text.text, start, end)
     said = text.text[start:end]
+    if slot.kind == "itself" and said[-2:] in _OWNED and "'" not in text.words[slot.last - 1]:
+        said, end = said[:-2], end - 2
     if not said:
         return None
     value = _worded(made, find.field, spec, kind, said, now)

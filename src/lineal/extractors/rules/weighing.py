@@ -22,12 +22,16 @@ from lineal.extractors.rules.scope import (
 from lineal.extractors.rules.slots import VERBATIM
 from lineal.extractors.rules.tokens import STOPS, Tokens
 
-__all__ = ["Claim", "claims", "is_verbatim"]
+__all__ = ["NOW", "Claim", "claims", "is_verbatim"]
 
 _DENIALS = DENIED | LEFT | PAST
 
 _AFTER = 7
 """How many tokens after a find may still take it back: "Kafka was discussed and rejected"."""
+
+_LIKING_TOKENS_MAX = 6
+_LIKINGS = frozenset(listed("like likes love loves hate hates"))
+_AT_HAND = (["it"], ["this"], ["that"], ["these"], ["those"])
 
 _GONE = frozenset(
     listed(
@@ -35,6 +39,8 @@ _GONE = frozenset(
         "dealbreakers forbidden abandoned unacceptable"
     )
 )
+_IMAGINED = (["would", "be"], ["would", "have"], ["might", "be"], ["could", "be"])
+_UNIMPORTANT = (["important"], ["necessary"], ["essential"], ["required"])
 _BACK = frozenset({",", "is", "are", "was", "were", "got", "has"})
 _NOT_WHAT = frozenset(
     listed(
@@ -42,14 +48,21 @@ _NOT_WHAT = frozenset(
         "part mine hers his her here"
     )
 )
-_CLAUSE_STARTS = STOPS | frozenset({",", "(", ")", "but", "–", "—"})
+_ASIDES = frozenset(listed("mostly mainly especially sometimes occasionally"))
+"""Said of a member of a list: "Vue mostly, React"."""
+
+_CLAUSE_STARTS = STOPS | frozenset({",", "(", ")", "but", "–", "—", "|", "·", "•"})
+_NOW = frozenset(listed("now currently today nowadays presently then"))
+SAID, NOW = 2, 3
+"""Ranks of claims."""
+
 _CONFIDENT, _WORD, _FRAGMENT, _CHAINED = 0.9, 0.8, 0.7, 0.65
 
 
 @dataclass(slots=True)
 class Claim:
-    """A find and what its surroundings make of it. rank: 2 said in so many words, 1 a fragment,
-    0 doubted."""
+    """A find and what its surroundings make of it. rank: 3 said of today, 2 said in so many
+    words, 1 a fragment, 0 doubted; one less for what was so."""
 
     find: Find
     flags: int
@@ -85,16 +98,36 @@ def claims(
         dropped = QUOTED | ASKED | OTHER | (0 if spec.wish else WISH)
         if is_verbatim(claim.find):
             dropped, claim.flags = ASKED | OTHER, claim.flags & (ASKED | OTHER)
-        if not claim.vouched or claim.flags & dropped:
+        if not claim.vouched or claim.flags & dropped or _only_points(text, claim.find):
             continue
-        if claim.flags & PAST and not spec.past:
+        if claim.flags & PAST and spec.past:
+            claim.rank -= 1
+        elif claim.flags & PAST:
             claim.flags |= LEFT
+        elif claim.rank == SAID and spec.type != "list" and _is_now(text, claim.find):
+            claim.rank = NOW
         if _says_where(text, claim):
             continue
         if cased and _lacks_capital(text, claim, cased):
             continue
         kept.append(claim)
     return kept
+
+
+def _is_now(text: Tokens, find: Find) -> bool:
+    """ "Now I'm a …", "then four years as a …"."""
+    return not _NOW.isdisjoint(text.words[max(0, find.first - 3) : find.first + 2])
+
+
+def _only_points(text: Tokens, find: Find) -> bool:
+    """ "I love this library": a clause about what is at hand says nothing lasting."""
+    if find.slot is None or find.slot.kind != "clause":
+        return False
+    said = text.words[find.first : min(find.first + _LIKING_TOKENS_MAX, find.slot.last)]
+    likings = [at for at, word in enumerate(said) if word in _LIKINGS]
+    if not likings or said[likings[0] + 1 : likings[0] + 2] not in _AT_HAND:
+        return False
+    return said[likings[0] + 2 : likings[0] + 3] not in (["when"], ["if"], ["to"])
 
 
 def _says_where(text: Tokens, claim: Claim) -> bool:
@@ -124,14 +157,17 @@ def _outer(found: list[Find]) -> list[Find]:
 
 
 def _claim(text: Tokens, find: Find, flags: list[int]) -> Claim:
-    state = flags[find.first]
+    colon = text.words[find.first] == ":"
+    state = flags[find.slot.first if find.slot is not None and colon else find.first]
     if find.slot is not None and find.slot.kind == "known":
         state &= flags[find.slot.first] | ~_DENIALS
     if not is_verbatim(find):
         state |= _taken_back(text.words, _named_at(find)[1])
+    if "?" in text.words[find.first : find.end]:  # the answer is part of it: "Smoker? No"
+        state &= ~ASKED
     state |= LEFT if find.denies else 0
     confidence = _WORD if find.slot is None else _CONFIDENT * find.slot.certainty
-    rank = 2
+    rank = SAID
     if find.weak:
         confidence, rank = min(confidence, _FRAGMENT), 1
     if state & HEDGE:
@@ -140,7 +176,11 @@ def _claim(text: Tokens, find: Find, flags: list[int]) -> Claim:
 
 
 def _taken_back(words: list[str], end: int) -> int:
-    """ "… isn't my thing", "… was discussed and rejected"."""
+    """ "… isn't my thing", "… was discussed and rejected", "… would be nice"."""
+    if words[end : end + 2] in _IMAGINED:
+        return WISH
+    if words[end : end + 1] == ["not"] and words[end + 1 : end + 2] in _UNIMPORTANT:
+        return DENIED
     if end >= len(words) or words[end] not in _BACK:
         return 0
     after: list[str] = []
@@ -162,14 +202,16 @@ def _taken_back(words: list[str], end: int) -> int:
 
 def _chain(text: Tokens, every: list[Claim]) -> None:
     """Members of one list share what is said of the first, and vouch for each other."""
+    taking = False
     for one, other in pairwise(every):
         between = _between(text, one.find, other.find)
+        taking = between is not None and (taking or one.find.denies)
         if between is None:
             continue
         if one.vouched and not other.vouched:
             other.vouched, other.confidence = True, min(other.confidence, _CHAINED)
         shared = one.flags & (QUOTED | OTHER | WISH)
-        if between & en.LINKERS:
+        if taking or between & en.LINKERS:
             shared |= one.flags & (DENIED | LEFT)
         other.flags |= shared
     for one, other in zip(reversed(every[:-1]), reversed(every[1:]), strict=True):
@@ -181,10 +223,11 @@ def _chain(text: Tokens, every: list[Claim]) -> None:
 def _between(text: Tokens, one: Find, other: Find) -> set[str] | None:
     """The words between two finds, None when they are more than a list's joints."""
     end, first = _named_at(one)[1], _named_at(other)[0]
-    if not 0 < first - end <= 3:
+    if not 0 <= first - end <= 3:
         return None
     between = text.words[end:first]
-    return set(between) if all(word in en.JOINERS for word in between) else None
+    joint = all(word in en.JOINERS or word in _ASIDES for word in between)
+    return set(between) if joint else None
 
 
 def _named_at(find: Find) -> tuple[int, int]:
@@ -196,10 +239,13 @@ def _named_at(find: Find) -> tuple[int, int]:
 def _around(text: Tokens, find: Find) -> set[str]:
     """The words before a find in its clause, and the one after it."""
     words, first = text.words, find.first
+    if find.slot is not None and words[first] in en.FILLERS:
+        first = max(first, find.slot.first)
     index = first
     while first > max(0, index - 12) and words[first - 1] not in _CLAUSE_STARTS:
         if words[first - 1] == "and" and (first == index or words[first] in en.NEW_CLAUSE):
             break
         first -= 1
-    after = words[find.end : find.end + 1] if find.slot is None else []
+    named = find.slot is None or find.slot.kind in ("itself", "number", "duration")
+    after = words[find.end : find.end + 1] if named else []
     return {*words[first:index], *after}
