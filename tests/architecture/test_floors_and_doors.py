@@ -66,6 +66,7 @@ DOORS = {
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
     "httpx": ("extractors/llm/",),
+    "regex": ("extractors/rules/",),
     "numpy": ("embedders/",),
     "onnxruntime": ("embedders/",),
     "kingfisher_sdk": ("detectors/",),

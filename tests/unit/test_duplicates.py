@@ -291,3 +291,11 @@ def test_what_is_the_same_shares_a_key(words: list[str], data: st.DataObject) ->
 def test_a_slip_makes_no_other_word(one: str, other: str, slip: bool) -> None:
     assert is_slip(one, other, english=True) is slip
     assert is_slip(other, one, english=True) is slip
+
+
+@pytest.mark.parametrize("marks", ["?", "？", "?!", " ?"])
+def test_a_question_is_not_the_statement_of_the_same_words(marks: str) -> None:
+    stated = "She is moving to Lisbon in the spring with both of her dogs"
+    assert not same(stated + marks, stated + ".")
+    assert content_key(stated + marks) != content_key(stated)
+    assert same(stated + marks, stated.upper() + "??")

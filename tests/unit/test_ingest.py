@@ -313,13 +313,32 @@ def repeated(
 
 def test_the_same_content_is_applied_once_and_the_sighting_is_kept() -> None:
     """A7"""
-    plan = repeated(a_context("ctx_old", content=TEXT.upper()), row(), Life(), at(1))
+    old = row(tools=(read("ruff", 0, "ctx_old"),))
+    plan = repeated(a_context("ctx_old", content=TEXT.upper()), old, Life(), at(1))
     assert (plan.answer.context_id, plan.answer.duplicate_of) == ("ctx_old", "ctx_old")
     assert (plan.answer.fields_updated, plan.answer.embeddings_refreshed) == ((), False)
     (sighting,) = plan.changes.sightings
     assert (sighting.context_id, sighting.source) == ("ctx_old", "chat")
     assert (sighting.occurred_at, sighting.recorded_at) == (at(1), at(1))
     assert plan.changes == Changes(sightings=(sighting,))
+
+
+def test_what_the_row_says_no_more_is_read_again_from_the_same_content() -> None:
+    """A7: a replacing upsert took it out, or the row had ended."""
+    plan = repeated(a_context("ctx_old", content=TEXT), row(), Life(), at(1))
+    assert plan.answer.duplicate_of == "ctx_old"
+    assert plan.answer.fields_updated == ("stack", "tools")
+    (claim,) = new_row(plan.changes).fields["tools"].claims
+    assert claim.context_id == "ctx_old"
+
+
+def test_an_event_of_years_to_come_stops_nobody_from_being_believed() -> None:
+    """A10: a slip in a date would lock a field for good."""
+    plan = appended(seen(row()), heard(find("tools", "ruff")), occurred_at=at(24 * 10_000))
+    (claim,) = new_row(plan.changes).fields["tools"].claims
+    assert claim.occurred_at == START
+    (context,) = plan.changes.contexts
+    assert context.occurred_at == at(24 * 10_000)
 
 
 def test_other_content_is_another_context() -> None:

@@ -515,3 +515,25 @@ def test_there_is_nothing_to_embed_without_soft_fields(fields: dict[str, FieldVa
 def test_the_present_row_is_the_stored_one_where_nothing_has_ended() -> None:
     fields = fields_of(editor=(read("vim", expires_at=at(1)),))
     assert current(SCHEMA, fields, START) is fields
+
+
+def test_what_a_lasting_text_says_stays_when_others_that_say_it_end() -> None:
+    """A13: of many claims few are kept, and one of those that live longest is among them."""
+    claims = [
+        read("hiking", 0, "ctx_0", expires_at=at(1)),
+        read("hiking", 0.1, "ctx_1"),
+        *(read("hiking", 0.2 + n / 100, f"ctx_{n + 2}", expires_at=at(1)) for n in range(6)),
+    ]
+    fields: dict[str, FieldValue] = {}
+    for claim in claims:
+        fields = appended(SCHEMA, fields, {"tools": (claim,)}, claim.context_id or "")
+    assert current(SCHEMA, fields, at(2))["tools"].value == ["hiking"]
+
+
+def test_no_member_that_a_client_stated_is_let_go_for_want_of_room() -> None:
+    """A12: the bound is for what was read."""
+    names = [f"tool {n:03}" for n in range(3 * MEMBERS_MAX)]
+    fields = upserted(SCHEMA, {}, {"tools": tuple(map(stated, names))}, replace_all=False)
+    assert fields["tools"].value == names
+    fields = appended(SCHEMA, fields, {"tools": (read("ruff", 1, "ctx_2"),)}, "ctx_2")
+    assert set(names) <= set(fields["tools"].value)

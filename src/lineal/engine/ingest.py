@@ -33,6 +33,9 @@ from lineal.policy.duplicates import same
 
 __all__ = ["Text", "again", "append", "enrichment", "merged", "missing", "relived", "update"]
 
+AHEAD_MAX = timedelta(days=366)
+"""An event said to be further ahead counts as of now where values meet (A10)."""
+
 RETRY = timedelta(minutes=1)
 """Until a better extractor that could not be asked is asked again."""
 
@@ -53,7 +56,7 @@ def append(
         row = provisioned(stamp, reading.schema_, now)
     original = next((c for c in snapshot.alike if same(c.content, request.content)), None)
     if original is not None:
-        return _repeated(snapshot, stamp, request, life, original, reading)
+        return _repeated(snapshot, stamp, request, life, row, original, reading)
     context, edges = new_context(stamp, request, life, reading, now)
     tenant = stamp.scope.tenant
     after = enrichment(tenant, snapshot, row, context, reading) if row is not None else None
@@ -85,26 +88,41 @@ def _repeated(
     stamp: Stamp,
     request: AppendContext,
     life: Life,
+    row: UserRow | None,
     original: Context,
     reading: Reading,
 ) -> Plan[AppendAnswer]:
     """The same content again (A7): the sighting is kept, and the original lives as long as either
-    would."""
+    would. What it says is read again only where nothing of it stands in the row any more."""
     sighting = sighted(stamp, request, original, snapshot.now)
     revision = longer(original, stamp, request, life, snapshot.now)
     kept, edges = revision or (original, ())
-    after = relived(stamp.scope.tenant, snapshot, kept, reading) if revision else None
+    after = _applied(stamp.scope.tenant, snapshot, row, kept, reading)
     changes = Changes(contexts=(kept,) if revision else (), edges=edges, sightings=(sighting,))
     answer = AppendAnswer(
         user_id=kept.user_id,
         domain=kept.domain,
         context_id=kept.context_id,
+        fields_updated=after.moved if after else (),
         memory_type=kept.memory_type,
         expires_at=kept.expires_at,
         lineage=sighting.lineage,
         duplicate_of=kept.context_id,
     )
     return Plan(with_row(changes, after), answer)
+
+
+def _applied(
+    tenant: str, snapshot: Snapshot, row: UserRow | None, kept: Context, reading: Reading
+) -> Enriched | None:
+    """The user's row after a repetition: with the original's claims as long as it lives now, or
+    with them anew where a replacing upsert, or the row's own end, has taken them out."""
+    if row is None:
+        return None
+    if snapshot.user is None or not merging.cites(row.fields, kept.context_id):
+        mine = reading.model_copy(update={"context_id": kept.context_id})
+        return enrichment(tenant, snapshot, row, kept, mine)
+    return relived(tenant, snapshot, kept, reading)
 
 
 def relived(tenant: str, snapshot: Snapshot, context: Context, reading: Reading) -> Enriched | None:
@@ -142,7 +160,9 @@ def merged(
     """The row's fields after what a context's text says; what an earlier text of the same
     context said and this one doesn't is gone."""
     origin = merging.origin_of(row.fields, reading.context_id)
-    claims = said(reading, origin, now, occurred_at, expires_at)
+    # A slip in a date must not lock a field until then.
+    at = occurred_at if occurred_at <= now + AHEAD_MAX else now
+    claims = said(reading, origin, now, at, expires_at)
     return merging.appended(reading.schema_, row.fields, claims, reading.context_id)
 
 

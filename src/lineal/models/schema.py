@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from lineal.models.base import Model
 
 __all__ = [
+    "ITSELF",
     "Case",
     "Condition",
     "Derive",
@@ -25,6 +26,9 @@ __all__ = [
 FieldKind = Literal["hard", "soft", "derived"]
 FieldType = Literal["integer", "number", "string", "enum", "boolean", "date", "list"]
 MergeRule = Literal["newest", "union", "max", "first"]
+ITSELF = "*"
+"""The name in a field's values whose words mean themselves."""
+
 Confidence = Annotated[float, Field(ge=0, le=1)]
 Unsaid = Field(default=None, exclude_if=lambda value: value is None)
 

@@ -100,7 +100,8 @@ def _folded(text: str) -> str:
     while "  " in words:  # halves every run of blanks: sooner done than taking words apart
         words = words.replace("  ", " ")
     words = words.strip(" ")
-    return (words if plain else _WIDE_GAP.sub("", words)) or folded
+    asks = " ?" if "?" in folded else ""  # a question says nothing, its answer does
+    return (words if plain else _WIDE_GAP.sub("", words)) + asks or folded
 
 
 def _unstyled(text: str) -> str:

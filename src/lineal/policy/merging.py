@@ -19,6 +19,7 @@ __all__ = [
     "Said",
     "appended",
     "changed",
+    "cites",
     "current",
     "origin_of",
     "relived",
@@ -97,6 +98,12 @@ def unmoved(old: Fields, new: Fields) -> bool:
         list(map(_timeless, old[name].claims)) == list(map(_timeless, new[name].claims))
         for name in old
     )
+
+
+def cites(fields: Fields, context_id: str) -> bool:
+    """Whether anything of the fields was said by that context."""
+    named = frozenset((context_id,))
+    return any(_cites(field, named) for field in fields.values())
 
 
 def origin_of(fields: Fields, context_id: str) -> Literal["upsert", "append"]:

@@ -19,8 +19,9 @@ MEMBERS_MAX = 32
 VALUES_MAX = 8
 """Distinct values kept of a field that has one: the latest said."""
 
-CLAIMS_OF_VALUE_MAX = 2
-"""Claims kept of one value: enough that forgetting one text doesn't take what another said too."""
+CLAIMS_OF_VALUE_MAX = 3
+"""Claims kept of one value: enough that forgetting one text, or its end, doesn't take what another
+said too."""
 
 
 def standing(spec: FieldSpec, claims: tuple[Claim, ...]) -> FieldValue:
@@ -151,14 +152,17 @@ def _kept(
     """Places of the claims worth keeping, in order of receipt: of what stands, then of what a
     client stated, then of the values latest spoken of."""
 
+    def stated_at(place: int) -> bool:
+        return claims[place].source is ValueSource.STATED
+
     def rank(place: int) -> tuple[bool, bool, datetime, int]:
         claim = claims[place]
-        stated = claim.source is ValueSource.STATED
-        return (place in stands, stated, claim.occurred_at, place)
+        return (place in stands, stated_at(place), claim.occurred_at, place)
 
     groups = list(by_value.values())
     if len(groups) > values_max:
         groups.sort(key=lambda said: max(map(rank, said)), reverse=True)
+        values_max = max(values_max, sum(any(map(stated_at, said)) for said in groups))
     worth = (
         said
         if len(said) <= CLAIMS_OF_VALUE_MAX
@@ -169,13 +173,19 @@ def _kept(
 
 
 def _worth(claims: tuple[Claim, ...], ranked: list[int]) -> list[int]:
-    """Of the claims about one value, best first, the few best, and always the one that was true
-    first: by it members keep their order."""
+    """Of the claims about one value, best first, the best, the one that was true first (by it
+    members keep their order), and one that lives as long as any (what a live text says stays)."""
     held = [place for place in ranked if not claims[place].denied]
     denied = [place for place in ranked if claims[place].denied]
     first = sorted(held, key=lambda place: (claims[place].occurred_at, place))[:1]
-    best = dict.fromkeys((*held[: CLAIMS_OF_VALUE_MAX - 1], *first, *held))
+    lasting = sorted(held, key=lambda place: _end(claims[place]), reverse=True)[:1]
+    best = dict.fromkeys((*held[:1], *first, *lasting, *held))
     return [*list(best)[:CLAIMS_OF_VALUE_MAX], *denied[:CLAIMS_OF_VALUE_MAX]]
+
+
+def _end(claim: Claim) -> tuple[bool, datetime]:
+    """When it ends; what stays for good comes after all that ends."""
+    return claim.expires_at is None, claim.expires_at or claim.recorded_at
 
 
 def _by_value(claims: tuple[Claim, ...]) -> dict[str, list[int]]:

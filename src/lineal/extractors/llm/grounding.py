@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from lineal.extractors.llm.numbers import names_number
 from lineal.extractors.llm.quotes import folded
-from lineal.models.schema import FieldSpec
+from lineal.models.schema import ITSELF, FieldSpec
 from lineal.policy.limits import text_flags
 
 __all__ = ["grounded"]
@@ -37,7 +37,7 @@ def grounded(
     if kind in ("integer", "number") and isinstance(value, int | float):
         return names_number(value, passage, spec.unit)
     if kind == "string" and isinstance(value, str):
-        return value in spec.values or _worded(value, quote, passage)
+        return (value in spec.values and value != ITSELF) or _worded(value, quote, passage)
     if kind == "date" and isinstance(value, str):
         return _dated(date.fromisoformat(value), passage, occurred_at.date())
     return True

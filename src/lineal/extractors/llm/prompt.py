@@ -8,7 +8,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from lineal.models.asking import Question
-from lineal.models.schema import FieldSpec, FieldType, Schema
+from lineal.models.schema import ITSELF, FieldSpec, FieldType, Schema
 
 __all__ = ["TEXT_CHARS_MAX", "Structured", "question_of", "readable"]
 
@@ -83,8 +83,9 @@ def _line(name: str, spec: FieldSpec) -> str:
     parts = ["list of " + kind if spec.type == "list" else kind, *_bounds(spec)]
     if spec.unit:
         parts.append(f"in {spec.unit}")
-    if spec.values:
-        parts.append(("one of " if kind == "enum" else "known: ") + ", ".join(spec.values))
+    names = [name for name in spec.values if name != ITSELF]
+    if names:
+        parts.append(("one of " if kind == "enum" else "known: ") + ", ".join(names))
     if kind == "date":
         parts.append("written 2026-05-17")
     return f"- {name} ({'; '.join(parts)}): {spec.description}".rstrip(": ")

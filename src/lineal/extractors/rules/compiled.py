@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import regex
+
 from lineal.extractors.rules.tokens import tokens
-from lineal.models.schema import FieldSpec, Schema
+from lineal.models.schema import ITSELF, FieldSpec, Schema
 from lineal.policy.phrases import Choice, Sequence, is_guarded, is_weak, parsed
 
 __all__ = ["FIELD_SLOTS", "ITSELF", "Compiled", "End", "Node", "compiled"]
-
-ITSELF = "*"
-"""The name under which phrases stand for themselves."""
 
 FIELD_SLOTS = ("known", "place")
 """What stands in them depends on the field."""
@@ -120,7 +118,7 @@ class Compiled:
         self.unless = {n: frozenset(map(str.lower, s.unless)) for n, s in self.fields.items()}
         self.cased = {n: _cased(spec) for n, spec in self.fields.items()}
         self.patterns = [
-            (name, re.compile(pattern, re.I))
+            (name, regex.compile(pattern, regex.I | regex.V0))
             for name, spec in self.fields.items()
             for pattern in spec.patterns
         ]

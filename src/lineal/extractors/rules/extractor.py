@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime
+
+from regex import Match, Pattern
 
 from lineal.errors import LinealError
 from lineal.extractors.rules.compiled import Compiled, compiled
@@ -24,6 +27,11 @@ __all__ = ["RulesExtractor"]
 
 TEXT_CHARS_MAX = 20_000
 """How much of a text is read: a profile fits, a book would hold every other call up."""
+
+PATTERN_S = 0.1
+"""How long one regular expression of a schema may search one text."""
+
+_log = logging.getLogger("lineal.rules")
 
 FINDS_MAX = 400
 """Places of one text that are weighed for one field."""
@@ -243,11 +251,21 @@ def _currencies(text: Tokens, made: Compiled, name: str, chosen: Said) -> list[E
     return found
 
 
+def _within_time(pattern: Pattern[str], text: str, name: str) -> Iterator[Match[str]]:
+    """A schema's own expression may take for ever over some texts; it is left off then."""
+    try:
+        yield from pattern.finditer(text, timeout=PATTERN_S)
+    except TimeoutError:
+        _log.warning(
+            "a pattern of field '%s' took longer than %g s and was left off", name, PATTERN_S
+        )
+
+
 def _matched(text: Tokens, made: Compiled, now: date) -> Iterator[Find]:
     """What the schema's regular expressions find, at the tokens where it stands."""
     for name, pattern in made.patterns:
         spec = made.fields[name]
-        for match in pattern.finditer(text.text):
+        for match in _within_time(pattern, text.text, name):
             start, end = match.span(1)
             first = bisect_right(text.ends, start)
             last = bisect_left(text.starts, end)
