@@ -93,6 +93,20 @@ def password(r: random.Random) -> str:
     return r.choice(made)()
 
 
+def signed_password(r: random.Random) -> str:
+    """A password with a sign, perhaps one that ends a word elsewhere, within."""
+    words = r.sample(("Harb0ur", "w1nter", "K3strel", "c0pper", "Tul1pe", "marb1e"), 2)
+    return words[0] + r.choice("&,!;$%|^+") + words[1]
+
+
+def passphrase(r: random.Random) -> str:
+    return " ".join(r.sample(("correct", "horse", "copper", "tulip", "otter", "marble"), 4))
+
+
+def mixed_key(r: random.Random) -> str:
+    return chars(ALNUM, r.choice((29, 37)), "aB3")(r)
+
+
 def joined(*parts: Make | str) -> Make:
     return lambda r: "".join(part if isinstance(part, str) else part(r) for part in parts)
 
@@ -151,6 +165,8 @@ SELF_EVIDENT: dict[str, tuple[str, Make]] = {
     "openai project": ("openai", openai("sk-proj-", 74)),
     "openai legacy": ("openai", openai("sk-", 20)),
     "openai service": ("openai", openai("sk-svcacct-", 74)),
+    "openai unmarked": ("openai", chars(ALNUM, 48, "sk-proj-")),
+    "openai admin": ("openai", chars(URL64, 40, "sk-admin-", "x")),
     "hugging face": ("hf", chars(string.ascii_letters, 34, "hf_")),
     "npm": ("npm", chars(ALNUM, 36, "npm_")),
     "pypi": ("pypi", chars(URL64, 150, "pypi-AgEIcHlwaS5vcmc")),
@@ -331,12 +347,48 @@ IN_CONTEXT: dict[str, tuple[Make, dict[Half, tuple[str, ...]]]] = {
             "tuning": (
                 "The wifi password is {q} and the guest network has none.",
                 "His login is mara and the password: {q}, please change it.",
+                "I changed my password to {q} last night.",
             ),
             "held": (
                 "my password for the staging database is {q}",
                 "mara: what's the admin pw?\njo: pw is {q}",
                 "Password for the backup drive = {q}",
+                "Jo's password's {q}, she said.",
             ),
+        },
+    ),
+    "password with signs": (
+        signed_password,
+        {
+            "tuning": (
+                "my password is {s}",
+                "db pass = {s}\nhost = db",
+                "PASSWORD={s}\n",
+                "login: bob / {s}",
+            ),
+            "held": (
+                "password: {s}",
+                "She reset her password to {s}, and left.",
+                "the wifi password is now {s}.",
+                "creds: mara / {s} (staging)",
+            ),
+        },
+    ),
+    "passphrase in a sentence": (
+        passphrase,
+        {
+            "tuning": ("the password is '{s}'", 'My password for the vault is "{s}", mind you.'),
+            "held": (
+                "Her password was '{s}'.",
+                "We changed the password to \u201c{s}\u201d today.",
+            ),
+        },
+    ),
+    "key in a sentence": (
+        mixed_key,
+        {
+            "tuning": ("My weather key is {s}", "the key: {s}, for the map"),
+            "held": ("Our maps key is `{s}`.", "My geocoder API key is {s}.", "weather_key = {s}"),
         },
     ),
     "bearer token": (
@@ -561,6 +613,19 @@ def _password_prose(r: random.Random) -> str:
             "self.token = token; self.api_key = settings.api_key",
             "const token = await getAccessToken(user.id);",
             "The word secret is from Latin secretus; password is from pass and word.",
+            "the password is in the vault",
+            "password: required",
+            "the key is to listen",
+            "key is caps lock",
+            "my password is too long",
+            "token: string",
+            "I changed my password to something that I can remember.",
+            "The form says the password is 'too short', or 'required'.",
+            "login: bob / alice, whoever is in",
+            "the password to server12 is in the vault",
+            "tests pass: 12,fail:3,skip:1",
+            "password: string,min8,max64",
+            "My password's strength is low; the password is `hashed`.",
         )
     )
 

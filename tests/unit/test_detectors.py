@@ -122,10 +122,80 @@ def test_ids_and_digests_stay_in_a_lineage(detector: Detector) -> None:
         "Mocks can pass `isinstance`, and you can pass `spec=True`",
         "private_key: Pkcs7PrivateKeyTypes, key_password=None,",
         "mysql --protocol=tcp -h db; curl -u https://example.com/x",
+        "the password is in the vault",
+        "password: required",
+        "the key is to listen",
+        "key is caps lock",
+        "my password is too long",
+        "token: string",
+        "My password's expired, so I changed the password to something better",
+        "the password to server12 is in the vault",
+        "the password is 'too long'; a password is 'required'",
+        "login: bob / alice",
+        "tests pass: 12,fail:3,skip:1",
+        "password: string,min8",
+        "x, password = base64.b16encode(random_bytes[8:])",
+        "the key is " + "9f8e7d6c" * 4,
+        "the public key is " + "aB3x9KdQ" * 4,
+        "!function(e){e.pw=e.pass,t.x1=a&&b1}",
     ],
 )
 def test_words_about_secrets_are_left(detector: Detector, text: str) -> None:
     assert detector.find(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "secret", "after"),
+    [
+        ("my password is ", "Tr0ub4dor&3", ""),
+        ("my password is ", "Tr0ub4dor&3", "."),
+        ("db pass = ", "S3cr3t,yes", ""),
+        ("db pass = ", "S3cr3t,yes", ", I think"),
+        ("password: ", "a&b!c$d%e", ""),
+        ("PASSWORD=", "ab;cd", ""),
+        ("my password's ", "hunter2", ""),
+        ("my password\u2019s ", "hunter2", ":"),
+        ("I changed my password to ", "Xk29!qq", ""),
+        ("Please reset the admin password to ", "Xk29!qq", ", thanks"),
+        ("the password is '", "correct horse battery staple", "'"),
+        ('the password was "', "don't 'tell' 3 cats", '".'),
+        ("login: bob / ", "hunter22", ""),
+        ("login: bob / ", "hunter22!", ", as ever"),
+        ("psql --password ", "S3cr3t,yes", " shop"),
+        ("(password: ", "Tr0ub4dor&3", ")"),
+        ("connect(password=", "Tr0ub4dor!3", ",user='x')"),
+        ("<password>", "Tr0ub4dor&3", "</password>"),
+        ("x: password=", "S3cr3t!ab", ";Encrypt=true"),
+        ("x: password=", "S3cr3t,ab" * 60, ""),
+    ],
+)
+def test_a_password_is_taken_to_its_last_character_and_no_further(
+    detector: Detector, before: str, secret: str, after: str
+) -> None:
+    found = detector.find(before + secret + after)
+    assert found == (Found("password", len(before), len(before) + len(secret)),)
+
+
+@pytest.mark.parametrize("prefix", ["sk-proj-", "sk-svcacct-", "sk-admin-"])
+@pytest.mark.parametrize("carrier", ["My openai key is {}", "use `{}` for it", "{}", "({}), ok"])
+def test_an_openai_key_needs_no_mark_within(detector: Detector, prefix: str, carrier: str) -> None:
+    for length in (20, 48, 156):
+        key = prefix + "".join(random.Random(length).choices(string.ascii_letters, k=length))
+        text = carrier.format(key)
+        assert is_hidden(Case("", "held", text, key), detector.find(text))
+
+
+@pytest.mark.parametrize("length", [32, 40])
+@pytest.mark.parametrize(
+    "carrier",
+    ["My weather key is {}", "my map token is {}.", "The secret = `{}`", "its API key: {}, ok"],
+)
+def test_a_generated_key_is_found_where_a_sentence_tells_it(
+    detector: Detector, length: int, carrier: str
+) -> None:
+    key = "aB3" + "".join(random.Random(1).choices(string.ascii_letters, k=length - 3))
+    text = carrier.format(key)
+    assert is_hidden(Case("", "held", text, key), detector.find(text))
 
 
 @pytest.mark.parametrize(
@@ -218,6 +288,14 @@ HOSTILE = {
     "key marks": ("-----BEGIN PRIVATE " + "KEY-----.") * 3_500,
     "JWT heads": "eyJaaaaaaaa." * 8_000,
     "OpenAI heads": "sk-" * 33_000 + "T3Blbk" + "FJ",
+    "passwords without gaps": "pass=a1!" * 12_000,
+    "passwords and signs": "password is &,;" * 6_000,
+    "brackets": "(password: a1b2c3" + ")" * 100_000,
+    "changes": "change my password to " * 5_000,
+    "quotations": "password is 'a " * 6_000,
+    "keys": "my key is " * 10_000,
+    "project keys": "sk-proj-" * 12_000,
+    "logins": "login: a / " * 9_000,
     "commands": "mysql -p curl -u a: " * 5_000,
 }
 

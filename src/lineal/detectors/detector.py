@@ -9,6 +9,7 @@ from lineal.detectors.assigned import assigned
 from lineal.detectors.formats import blocks, tokens
 from lineal.detectors.library import Library
 from lineal.detectors.plausible import is_placeholder
+from lineal.detectors.said import keys
 from lineal.detectors.sent import sent
 from lineal.models.redaction import Found
 from lineal.policy.redaction import apart
@@ -49,6 +50,7 @@ class Detector:
         if _LONG_WORD.search(text):
             found += tokens(text)
             found += blocks(text)
+            found += keys(text)
         if _TOKEN_LIKE.search(text):
             found += self._library.scan(text)
         found += sent(text)

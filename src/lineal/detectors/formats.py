@@ -33,6 +33,7 @@ FORMATS = (
     _format("aws-access-key-id", "A", r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}"),
     _format("anthropic-api-key", "sk-ant-", r"sk-ant-[a-z]{3,8}\d\d-[\w-]{40,160}"),
     _format("openai-api-key", "T3BlbkFJ", r"sk-[\w-]{20,128}?T3BlbkFJ[\w-]{20,128}"),
+    _format("openai-api-key", "sk-", r"sk-(?:proj|svcacct|admin)-[\w-]{20,1024}"),
     _format("stripe-access-token", "k_live_", r"[sr]k_live_[A-Za-z0-9]{16,250}"),
     _format("supabase-secret-key", "sb_secret_", r"sb_secret_[\w-]{20,64}"),
     _format("google-oauth-client-secret", "GOCSPX-", r"GOCSPX-[\w-]{28}"),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_label", "is_place", "is_placeholder", "is_random", "is_strong", "is_wordy"]
+__all__ = [
+    "is_label",
+    "is_mixed",
+    "is_odd",
+    "is_place",
+    "is_placeholder",
+    "is_random",
+    "is_strong",
+    "is_wordy",
+]
 
 _STANDS_FOR = re.compile(
     r"""
@@ -23,6 +32,8 @@ _STANDS_FOR = re.compile(
 )
 _PLACE = re.compile(r"/|~/|\.{1,2}/|\w{2,12}://|arn:|projects/", re.ASCII)
 _LETTERS_AND_DIGITS = re.compile(r"(?=[^\d]{0,128}\d)[\d\W_]{0,128}[^\d\W_]")
+_ODD = re.compile(r"[^\W_](?:\w|(?P<sign>[!#$%^&*+~@?;.-])(?!(?P=sign))){5,127}", re.ASCII)
+_ODD_SIGNS = frozenset("!#$%^&*+~@?;")
 _BETWEEN_WORDS = re.compile(r"[-_.:/]")
 _WORDS = re.compile(r"(?:(?<![A-Za-z0-9])[a-z]|[A-Z])[a-z]{2,}")
 WORDS_SHARE = 0.7
@@ -52,6 +63,18 @@ def is_label(value: str) -> bool:
 def is_strong(value: str) -> bool:
     """Whether a word reads like a password: six characters or more, letters and digits."""
     return len(value) >= 6 and not value.isalpha() and _LETTERS_AND_DIGITS.match(value) is not None
+
+
+def is_odd(value: str) -> bool:
+    """Whether signs make a password of letters: a&b!c$d is one, a&&b and name@host are not."""
+    if not _ODD.fullmatch(value) or not any(map(str.isalpha, value)):
+        return False
+    return len(_ODD_SIGNS.intersection(value[:-1])) >= (1 if is_strong(value) else 2)
+
+
+def is_mixed(value: str) -> bool:
+    """Whether it has small and capital letters and digits."""
+    return all(any(map(has, value)) for has in (str.islower, str.isupper, str.isdigit))
 
 
 def is_random(value: str, length_min: int = 16) -> bool:

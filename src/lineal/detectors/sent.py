@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
-from lineal.detectors.plausible import is_placeholder, is_random
+from lineal.detectors.plausible import is_placeholder, is_random, is_strong
 from lineal.models.redaction import Found
 
 __all__ = ["sent"]
@@ -30,6 +30,13 @@ _COMMANDS = {
 }
 """A word of the command, in lower case → how it is given a password."""
 
+_PAIR = re.compile(
+    r"(?:login|cred(?:ential)?s?)[ ]?[:=][ ]{1,4}[\w.@+-]{1,64}[ ]/[ ]"
+    r"(?P<word>\S{3,255}[^\s.,:;\"'`)])",
+    re.IGNORECASE,
+)
+"""A name and a password as people note them: login: bob / …"""
+
 
 def sent(text: str) -> Iterator[Found]:
     """Secrets by the way they are sent, in no order; they may overlap."""
@@ -39,6 +46,8 @@ def sent(text: str) -> Iterator[Found]:
         yield from _words("bearer-token", _BEARER, text, is_random)
     if "basic " in low:
         yield from _words("basic-authorization", _BASIC, text, _is_pair)
+    if " / " in low:
+        yield from _words("password", _PAIR, text, is_strong)
     for word, pattern in _COMMANDS.items():
         if word in low:
             yield from _words("password", pattern, text)
