@@ -99,3 +99,24 @@ def test_what_is_looked_at_or_others_use_isnt_in_use(text: str) -> None:
 
 def test_not_finding_something_doesnt_deny_it() -> None:
     assert said("CI can't find the Jest config", "tools") == ["jest"]
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("Memory: the user likes Zed.", "constraints"),
+        ("I only have a ThinkPad.", "constraints"),
+        ("The chart goes next to the table.", "conventions"),
+        ("At work it's C++, which I will not talk about.", "decisions"),
+        ("Show me the SQL before you run it.", "languages"),
+        ("We discussed GraphQL and came to no end.", "tools"),
+        ("Our side is moving to Grafana.", "tools"),
+        ("The old portal was Angular.", "frameworks"),
+    ],
+)
+def test_what_only_looks_like_a_rule_or_a_tool_in_use_says_nothing(text: str, field: str) -> None:
+    assert said(text, field) == []
+
+
+def test_what_was_too_much_gives_way_to_what_it_is_now() -> None:
+    assert said("NATS it is. Kafka was overkill.", "tools") == ["nats"]

@@ -260,3 +260,192 @@ def test_everything_in_a_list_of_former_homes_is_denied() -> None:
     asserted, denied = read("dating", "I have lived in Rome, Madrid and Oslo. I live in Antwerp.")
     assert asserted["location"] == "Antwerp"
     assert denied["location"] == "Oslo"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My phone is 30 years old.",
+        "Our house is 100 years old.",
+        "I drive a 25 year old Volvo.",
+        "A 30 year old car.",
+        "I'm a mum to a 19 year old.",
+        "I'm 32 weeks pregnant.",
+        "I'm 20 minutes away.",
+        "I'm 90 days sober.",
+        "I'm 20 years sober.",
+        "I'm between 30 and 40.",
+        "I will be 32 in May.",
+    ],
+)
+def test_a_number_that_counts_something_else_is_no_age(text: str) -> None:
+    assert "age" not in said("dating", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "age"),
+    [
+        ("My phone is 30 years old and I'm 41.", 41),
+        ("I'm 32 weeks pregnant and 29 years old.", 29),
+        ("My wife is 30 and I am 32.", 32),
+        ("The user is 34 years old.", 34),
+        ("This 34 year old smiles.", 34),
+        ("I'm 40 and 10 years sober.", 40),
+        ("I'm 5'11 and 28.", 28),
+        ("I'm 6 foot 2 and 31.", 31),
+        ("I'm 180 cm tall and 28.", 28),
+        ("I'm 5'4\" and 30, looking for a 6'2\" man who is vegan.", 30),
+    ],
+)
+def test_the_users_age_is_found_beside_other_numbers(text: str, age: int) -> None:
+    assert said("dating", text) == {"age": age}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm looking for someone 30 to 35 who is vegan.",
+        "A kind man, 30 to 40.",
+        "Men, 35 and up.",
+        "Women 30-40 only.",
+        "Looking for a man 35+ who loves hiking.",
+        "Looking for a lady, 40 or over, who is a non-smoker.",
+        "I want a guy, ideally 30 to 40, who's into chess.",
+        "I'm looking for a woman, who is vegetarian and wants kids.",
+        "Looking for someone vegan.",
+        "Ideally he's 30 to 35 and vegan.",
+    ],
+)
+def test_what_is_sought_is_not_the_users(text: str) -> None:
+    assert said("dating", text) == {}
+
+
+def test_beside_somebody_sought_the_users_own_is_read() -> None:
+    text = "I'm a 42 year old woman looking for a man 40 to 50. I love jazz."
+    found = said("dating", text)
+    assert (found["age"], found["interests"]) == (42, ["jazz"])
+    assert said("dating", "Woman, 40+, loves hiking.")["age"] == 40
+
+
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        ("dating", "I miss living in Denver."),
+        ("dating", "I really miss hiking."),
+        ("dating", "I'll be moving to Berlin in May."),
+        ("dating", "I'm moving to Berlin next year."),
+        ("dating", "Soon I'll live in Paris."),
+        ("hiring", "I will be living in Rome from June."),
+        ("dating", "I never said I was vegan."),
+        ("dating", "I didn't say I smoke."),
+        ("dating", "I never claimed to be vegan."),
+    ],
+)
+def test_what_is_missed_planned_or_only_not_said_is_neither_so_nor_denied(
+    domain: str, text: str
+) -> None:
+    assert read(domain, text) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I never miss hiking.", "I'll be honest, I love hiking.", "I will always love hiking."],
+)
+def test_a_miss_or_a_will_may_say_something_all_the_same(text: str) -> None:
+    assert said("dating", text)["interests"] == ["hiking"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not only hiking but also climbing",
+        "I love not only hiking but also climbing",
+        "Not just hiking but climbing too",
+    ],
+)
+def test_not_only_says_both(text: str) -> None:
+    asserted, denied = read("dating", text)
+    assert (asserted["interests"], denied) == (["hiking", "climbing"], {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I'm almost vegan.", "vegan-ish", "I'm practically vegan.", "I'm sort of vegan."],
+)
+def test_what_is_nearly_so_is_doubted(text: str) -> None:
+    (find,) = anyio.run(RulesExtractor().extract, BOOK.get("dating"), text, AT).finds
+    assert find.confidence < 0.5
+
+
+def test_almost_always_is_no_doubt() -> None:
+    text = "I almost always eat vegan."
+    (find,) = anyio.run(RulesExtractor().extract, BOOK.get("dating"), text, AT).finds
+    assert find.confidence == 0.8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I love running late.",
+        "I love running my business.",
+        "I love fishing for compliments.",
+        "I love my dog, Chess.",
+        "I love my cat Salsa.",
+        "I have a cat called Poker.",
+    ],
+)
+def test_a_word_in_another_sense_is_no_interest(text: str) -> None:
+    assert "interests" not in said("dating", text)
+
+
+def test_the_same_words_in_their_own_sense_are_interests() -> None:
+    assert said("dating", "I love running around the lake.")["interests"] == ["running"]
+    assert said("dating", "I love my dog, chess and jazz.")["interests"] == ["chess", "jazz"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "taken"),
+    [
+        ("We stopped using Jest in favour of Vitest.", "jest", "vitest"),
+        ("We moved away from Jest in favor of Vitest.", "jest", "vitest"),
+        ("We gave up on Webpack in favour of Vite.", "webpack", "vite"),
+        ("We're not using Jest in favour of Vitest.", "jest", "vitest"),
+        ("We dropped Webpack for Vite.", "webpack", "vite"),
+    ],
+)
+def test_only_what_was_left_in_favour_of_another_is_denied(
+    text: str, left: str, taken: str
+) -> None:
+    asserted, denied = read("coding", text)
+    assert (asserted["tools"], denied["tools"]) == ([taken], [left])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Our team is looking for a senior engineer.",
+        "My company is looking for a product manager.",
+        "Our hospital is seeking a nurse.",
+        "We want to hire a designer.",
+        "I'm recruiting a senior engineer.",
+    ],
+)
+def test_a_post_that_somebody_fills_is_not_the_users(text: str) -> None:
+    assert "role" not in said("hiring", text)
+
+
+def test_a_post_that_the_user_looks_for_is_the_users() -> None:
+    text = "My company is closing, I'm looking for a backend developer role."
+    assert said("hiring", text)["role"] == "backend developer"
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("I speak German (C1) and English.", ["german", "english"]),
+        ("German C1 and English.", ["german", "english"]),
+        ("Spanish (native) and Portuguese (fluent).", ["spanish", "portuguese"]),
+    ],
+)
+def test_a_level_between_two_languages_hides_neither(text: str, languages: list[str]) -> None:
+    assert said("hiring", text)["languages"] == languages

@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 __all__ = [
+    "ALWAYS",
+    "ARRIVALS",
     "BREAKS",
     "DESIRED",
+    "EMPLOYERS",
     "FILLERS",
     "FIRST",
     "GROUPS",
     "HEDGES",
     "JOINERS",
     "KIN",
+    "LEAVERS",
     "LEAVING",
+    "LINKERS",
+    "MOVES",
+    "NEARLY",
     "NEGATORS",
+    "NEW_CLAUSE",
     "OTHERS",
     "PARENTS",
+    "PLANNED",
+    "PLANNED_BE",
     "POINTING",
+    "POSITIVE",
     "POSTS",
+    "SAYING",
     "SERVING",
     "SUPPOSING",
     "TELLING",
     "THIRD",
+    "UNNEGATED",
     "VERBS",
     "WISHES",
     "listed",
@@ -77,6 +90,12 @@ PARENTS = _set(
     "mother father mom mum dad parent mama mam papa grandmother grandfather grandma grandpa"
 )
 """Said with "a" perhaps the user: "a mother of two"."""
+
+EMPLOYERS = _set(
+    "team company startup start-up firm client agency department organisation organization studio "
+    "employer boss business group lab practice hospital school restaurant bank office"
+)
+"""Who looks for somebody to hire: "our team is looking for …"."""
 
 GROUPS = _set("people folks guys")
 """Said with "the" and a word between, and a verb: "the mobile people use …", somebody else."""
@@ -155,6 +174,21 @@ BREAKS = _set(
 """A new clause: what was denied, wished or hedged before isn't any more."""
 
 HEDGES = _set("maybe perhaps possibly might probably presumably supposedly guess seemingly could")
+NEARLY = _set("almost nearly practically virtually borderline semi kinda sorta sort kind")
+"""Not quite: "I'm almost vegan"."""
+
+ALWAYS = _set("always every everything all daily never any anything everyone only entirely each")
+"""After "almost": said of how often, not of what."""
+
+SAYING = _set(
+    "say said says saying claim claimed tell told mean meant pretend pretended write wrote"
+)
+"""After a "not" or "never": what follows is neither said nor denied."""
+
+PLANNED = _set("move relocate live settle turn")
+PLANNED_BE = _set("moving relocating living settling based staying in turning studying")
+"""After "will" or "going to", and after "will be": a plan."""
+
 SUPPOSING = _set("if unless imagine suppose supposing assuming wish whether would could might may")
 WISHES = {
     "want": ("to", "a", "an"),
@@ -198,6 +232,7 @@ WISHES = {
     "would": None,
     "wouldn": None,
     "let": ("us",),
+    "about": ("to",),
     "ready": ("to",),
     "keen": ("to",),
     "trying": ("to",),
