@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lineal.app import store_path
+from lineal.faces.cli.findings import schema_findings
 from lineal.settings import Settings
 
 from . import test_cli
@@ -21,6 +22,7 @@ ids = test_cli.ids
 
 OURS = {"command": sys.executable, "args": ["-P", "-m", "lineal", "serve"]}
 PROJECT = "Claude Code, project"
+EXAMPLE = Path(__file__).parents[2] / "config" / "lineal.env"
 
 
 def write(path: Path, entry: Mapping[str, Any], key: str = "mcpServers") -> None:
@@ -164,3 +166,32 @@ def test_a_backend_that_refuses_maintenance_is_not_unwell(
     [health] = [line for line in result.stdout.splitlines() if " health " in line]
     assert health.startswith("·")
     assert "offers no maintenance" in health
+
+
+def test_the_schemas_are_counted_and_a_broken_file_is_told_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [right] = schema_findings(Settings())
+    assert (right.ok, right.value) == (True, "3 domains: coding, dating, hiring")
+    (tmp_path / "coding.json").write_text('{\n "domain": "coding"\n oops}')
+    (tmp_path / "zoo.json").write_text('{"domain": "pets", "version": 1}')
+    monkeypatch.setenv("LINEAL_SCHEMAS", str(tmp_path))
+    right, broken = schema_findings(Settings())
+    assert right.value == "3 domains: dating, hiring, pets"
+    assert broken.ok is False
+    assert f"{tmp_path / 'coding.json'}: line 3: " in broken.value
+
+
+def test_a_domain_without_a_schema_is_noted_and_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEAL_DOMAIN", "gardening")
+    note = list(schema_findings(Settings()))[-1]
+    assert (note.name, note.ok) == ("LINEAL_DOMAIN", None)
+    assert "'gardening'" in note.value
+    assert "kept" in note.value
+
+
+def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    named = [line.removeprefix("# ").split("=")[0] for line in lines if "=" in line]
+    ours = [f"LINEAL_{name.upper()}" for name in Settings.model_fields]
+    assert sorted(named) == sorted(name for name in ours if "_CLIENT_" not in name)

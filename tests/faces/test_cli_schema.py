@@ -116,6 +116,52 @@ def test_a_wrong_file_is_told_by_its_line(tmp_path: Path, schema: Any, mark: str
     assert result.stdout == "0 of 1 schema file right.\n"
 
 
+def test_every_fault_of_a_file_is_told_on_a_line_of_its_own(tmp_path: Path) -> None:
+    wrong = write(
+        tmp_path / "pets.json", changed(merge="union", says=["lives {word", "in {place}"])
+    )
+    told = run("schema", "check", str(wrong)).stderr.splitlines()
+    assert [line.split(": ")[3] for line in told] == [
+        "fields.years.merge",
+        "fields.years.says",
+        "fields.years.says",
+    ]
+    assert len(document_of(wrong)["wrong"][str(wrong)]) == 3
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("schema", "check", "--json", str(path)).stdout)
+    return found
+
+
+def test_the_files_of_a_directory_are_checked(tmp_path: Path) -> None:
+    write(tmp_path / "pets.json", GOOD)
+    write(tmp_path / "notes.txt", "none of ours")
+    assert document("schema", "check", str(tmp_path)) == {"checked": 1, "wrong": {}}
+    again = write(tmp_path / "zoo.json", GOOD)
+    result = run("schema", "check", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stdout == "0 of 2 schema files right.\n"
+    assert str(again) in result.stderr
+    assert document_of(again) == {"checked": 1, "wrong": {}}
+
+
+def test_a_directory_without_schema_files_is_told(tmp_path: Path) -> None:
+    assert error("schema", "check", str(tmp_path))["code"] == "invalid_request"
+
+
+def test_what_cant_be_used_is_listed_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert document("schema", "list")["broken"] == []
+    broken = write(tmp_path / "pets.json", "{\n  oops\n}")
+    monkeypatch.setenv("LINEAL_SCHEMAS", str(tmp_path))
+    [one] = document("schema", "list")["broken"]
+    assert one["path"] == str(broken)
+    assert one["faults"][0].startswith("line 2: ")
+    assert str(broken) in run("schema", "list").stdout
+
+
 def test_a_file_that_isnt_there_is_wrong(tmp_path: Path) -> None:
     result = run("schema", "check", str(tmp_path / "none.json"))
     assert result.exit_code == 1
@@ -133,6 +179,17 @@ def test_a_text_is_tried_and_nothing_stored(home: Path) -> None:
     assert "[29]" in told
     assert "nothing was stored" in told
     assert not home.exists()
+
+
+def test_a_text_is_tried_by_the_configured_domains_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEAL_DOMAIN", "dating")
+    found = document("schema", "try", "I'm 29.")
+    assert [(find["field"], find["value"]) for find in found["finds"]] == [("age", 29)]
+
+
+def test_the_wildcard_is_not_shown_among_a_fields_names(tmp_path: Path) -> None:
+    shown = run("schema", "show", "dating").stdout
+    assert "*" not in shown
 
 
 def test_what_is_denied_is_told_as_such() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.schema import FieldSpec, FieldType, Schema
 from lineal.policy.schemas import sorted_out, taken
-from lineal.schemas.book import SHIPPED, SchemaBook
+from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
 
 SCHEMA = Schema(
     domain="dating",
@@ -268,6 +268,32 @@ BROKEN = {
     "an opposite that isn't there": '{"domain": "garden", "version": 1, "fields": '
     '{"a": {"kind": "hard", "type": "enum", "values": {"x": []}, "opposite": {"x": "y"}}}}',
     "a name that stands twice": '{"domain": "garden", "version": 1, "version": 2}',
+    "a place that gives no number": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "integer", "says": ["live in {place}"]}}}',
+    "a place that gives no text": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "denies": ["no {number} roses"]}}}',
+    "a known name where none is": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "says": ["grows {known}"]}}}',
+    "a bound of a string": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "maximum": 3}}}',
+    "the highest string": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "string", "choose": "highest"}}}',
+    "a name that is no number": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "integer", "values": {"few": ["a few"]}}}}',
+    "a name that is neither yes nor no": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "boolean", "values": {"perhaps": []}}}}',
+    "a case of another type": '{"domain": "garden", "version": 1, "fields": {"a": {"kind": '
+    '"derived", "type": "integer", "derive": {"cases": [{"value": "x", "when": {"a": {}}}]}}}}',
+    "a string that is derived by union": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "derived", "type": "string", "derive": {"union": ["a"]}}}}',
+    "lists within a list": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "list", "items": "list"}}}',
+    "not a number": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "minimum": NaN}}}',
+    "an infinite number": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "maximum": -Infinity}}}',
+    "a number beyond every float": '{"domain": "garden", "version": 1, "fields": '
+    '{"a": {"kind": "hard", "type": "number", "maximum": 1e999}}}',
     "nested too deep": "[" * 100_000,
     "a number too long": '{"domain": "garden", "version": 1' + "0" * 5_000 + "}",
 }
@@ -340,6 +366,136 @@ def test_ones_own_broken_schema_doesnt_fall_back_to_the_shipped_one(tmp_path: Pa
     assert "coding" not in book.domains()
     with pytest.raises(LinealError):
         book.get("coding")
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(LinealError) as caught:
+        read_schema(path)
+    faults: list[str] = caught.value.details["faults"]
+    return faults
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_what_is_wrong_with_a_file_is_told_in_plain_words(tmp_path: Path, text: str) -> None:
+    """Without the words of Python and its libraries."""
+    path = tmp_path / "garden.json"
+    path.write_text(text, encoding="utf-8")
+    told = " ".join(faults_of(path))
+    for jargon in ("input", "Input", "recursion", "dictionary", "instance", "permitted", "Errno"):
+        assert jargon not in told
+
+
+def test_all_faults_of_a_file_are_told_in_order_each_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "garden.json"
+    path.write_text(
+        '{"domain": "garden", "version": 1, "fields": {\n'
+        '"a": {"kind": "hard", "type": "string",\n"merge": "max", "says": [\n'
+        '"grows in {place}",\n"grows {there}",\n"grows (well {word}"]},\n'
+        '"b": {"kind": "hard", "type": "number",\n"minimum": NaN}}}'
+    )
+    first, second, third, fourth = faults_of(path)
+    assert first == "line 3: fields.a.merge: only a number is merged by max"
+    assert second.startswith("line 5: fields.a.says: ")
+    assert second.count("grows {there}") == 1
+    assert third.startswith("line 6: fields.a.says: ")
+    assert fourth == "line 8: fields.b.minimum: this must be a finite number"
+
+
+def test_a_name_that_stands_twice_is_told_by_the_line_of_the_second(tmp_path: Path) -> None:
+    path = tmp_path / "garden.json"
+    path.write_text(
+        '{"domain": "garden", "version": 1,\n"description": "a \\"quoted: {[\\" one",\n'
+        '"fields": {\n'
+        '"a": {"kind": "hard", "type": "string"},\n"b": {"kind": "hard", "type": "string"},\n'
+        '"a": {"kind": "hard", "type": "string"}\n}}'
+    )
+    [told] = faults_of(path)
+    assert told == "line 6: fields.a: this name stands twice in one object; remove one"
+
+
+def test_at_most_twenty_faults_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    path = tmp_path / "garden.json"
+    path.write_text(
+        json.dumps({"domain": "garden", "version": 1} | {f"k{n}": n for n in range(30)})
+    )
+    with pytest.raises(LinealError, match="29 more") as caught:
+        read_schema(path)
+    assert (len(caught.value.details["faults"]), caught.value.details["count"]) == (20, 30)
+
+
+def test_a_character_that_is_no_utf8_is_told_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "garden.json"
+    path.write_bytes(b'{"domain": "meadow",\n"version": 1,\n"description": "\xff"}')
+    [told] = faults_of(path)
+    assert told.startswith("line 3: ")
+    with pytest.raises(LinealError):
+        SchemaBook([tmp_path]).get("meadow")
+
+
+def test_a_directory_in_a_files_place_is_told_as_one(tmp_path: Path) -> None:
+    (tmp_path / "garden.json").mkdir()
+    assert faults_of(tmp_path / "garden.json") == ["it is a directory; name a file"]
+
+
+@pytest.mark.parametrize("name", ["Upper Case", "a b", "a/b", "../a", "Garden", "x" * 65, "gärten"])
+def test_a_domain_is_named_in_plain_small_letters(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "garden.json"
+    path.write_text(json.dumps({"domain": name, "version": 1}))
+    [told] = faults_of(path)
+    assert told.startswith("line 1: domain: ")
+    assert SchemaBook([tmp_path]).domains() == ()
+
+
+@pytest.mark.parametrize("name", ["a", "eu-hiring_2", "x" * 64])
+def test_a_domain_may_have_digits_and_dashes(tmp_path: Path, name: str) -> None:
+    (tmp_path / "garden.json").write_text(json.dumps({"domain": name, "version": 1}))
+    assert SchemaBook([tmp_path]).domains() == (name,)
+
+
+def test_two_files_of_one_domain_in_a_directory_refuse_it_by_both_names(tmp_path: Path) -> None:
+    for name, domain in (("a", "garden"), ("b", "garden"), ("c", "sound")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"domain": domain, "version": 1}))
+    book = SchemaBook([SHIPPED, tmp_path])
+    with pytest.raises(LinealError) as caught:
+        book.get("garden")
+    assert str(tmp_path / "a.json") in caught.value.message
+    assert str(tmp_path / "b.json") in caught.value.message
+    assert "garden" not in book.domains()
+    assert book.get("sound").version == 1
+
+
+@pytest.mark.parametrize("names", [("a", "z"), ("z", "a")])
+def test_a_broken_file_refuses_the_domain_it_speaks_of_whatever_comes_later(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    broken, right = names
+    (tmp_path / f"{broken}.json").write_text('{"domain": "garden", "version": 1, "fields": {')
+    (tmp_path / f"{right}.json").write_text('{"domain": "garden", "version": 1}')
+    with pytest.raises(LinealError, match=f"{broken}.json"):
+        SchemaBook([tmp_path]).get("garden")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "integer", "says": ["for {duration}", "since {date}", "{number} in {place}"]},
+        {"type": "date", "says": ["born on {date}"]},
+        {"type": "boolean", "values": {"yes": ["a smoker"], "No": []}},
+        {"type": "number", "values": {"2.5": ["two and a half"]}, "says": ["take {known}"]},
+        {"type": "list", "items": "integer", "minimum": 0, "says": ["scores : {list}"]},
+        {
+            "type": "enum",
+            "values": {"x": [], "y": []},
+            "choose": "highest",
+            "denies": ["no {known}"],
+        },
+    ],
+)
+def test_what_fits_a_fields_type_is_taken(tmp_path: Path, field: dict[str, Any]) -> None:
+    path = tmp_path / "garden.json"
+    fields = {"a": {"kind": "hard", **field}}
+    path.write_text(json.dumps({"domain": "garden", "version": 1, "fields": fields}))
+    assert read_schema(path).fields["a"].type == field["type"]
 
 
 def test_every_type_of_field_can_be_checked() -> None:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from pathlib import PurePath
 from typing import Any
 
 from lineal.errors import LinealError
@@ -13,8 +14,7 @@ from lineal.models.parse import kind_of
 from lineal.models.schema import FieldSpec, FieldType, Match, Schema
 from lineal.policy.phrases import fault
 
-__all__ = ["faults", "sorted_out", "taken"]
-
+__all__ = ["Faults", "faults", "rivals", "sorted_out", "taken"]
 
 _KINDS: dict[FieldType, str] = {
     "integer": "an integer",
@@ -113,6 +113,7 @@ def _is_date(value: str) -> bool:
 
 
 _NUMBERS: tuple[FieldType, ...] = ("integer", "number")
+_WORDS: tuple[FieldType, ...] = ("string", "enum")
 _MATCHES: dict[str, tuple[FieldType, ...]] = {
     "near": _NUMBERS,
     "at_least": _NUMBERS,
@@ -122,62 +123,139 @@ _MATCHES: dict[str, tuple[FieldType, ...]] = {
 }
 """Match rule → the types it can compare; `same` compares any."""
 
+_PLACES: dict[str, tuple[FieldType, ...]] = {
+    **dict.fromkeys(("number", "duration", "money"), _NUMBERS),
+    "date": ("date", *_NUMBERS),
+    **dict.fromkeys(("place", "address", "name", "command"), _WORDS),
+    **dict.fromkeys(("clause", "sentence", "lines"), _WORDS),
+    **dict.fromkeys(("list", "word", "rest", "code"), (*_WORDS, *_NUMBERS, "boolean", "date")),
+}
+"""Place of a phrase → the types that can be read there; names that are known are of any type."""
 
-def faults(schema: Schema) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(where, what is wrong) of everything that the model alone lets through.
+_SLOT = re.compile(r"\{(\w*)\}")
+_DOMAIN = re.compile(r"[a-z0-9_-]{1,64}")
 
-    where: names from the schema inwards, such as ("fields", "age", "merge").
+Faults = Iterator[tuple[tuple[str | int, ...], str]]
+"""(where, what is wrong). where: names and list places from the schema inwards, such as
+("fields", "age", "says", 0)."""
+
+
+def rivals(domains: Mapping[str, str]) -> dict[str, str]:
+    """Path of a schema file → what is wrong, of those that share domain and directory.
+
+    domains: path → domain. Which of them is meant, nobody could tell.
     """
-    for phrase in schema.not_about:
-        wrong = fault(phrase, needs_slot=False)
-        if wrong:
-            yield ("not_about", phrase), wrong
+    places: dict[tuple[PurePath, str], list[str]] = {}
+    for path, domain in domains.items():
+        places.setdefault((PurePath(path).parent, domain), []).append(path)
+    told: dict[str, str] = {}
+    for (_, domain), paths in places.items():
+        if len(paths) > 1:
+            named = " and ".join(f"'{path}'" for path in paths)
+            told |= dict.fromkeys(paths, f"{named} are of one domain, '{domain}'; keep one of them")
+    return told
+
+
+def faults(schema: Schema) -> Faults:
+    """Everything that the model alone lets through."""
+    if not _DOMAIN.fullmatch(schema.domain):
+        yield ("domain",), "a domain's name is up to 64 of a-z, 0-9, - and _"
+    for at, phrase in enumerate(schema.not_about):
+        if wrong := fault(phrase, needs_slot=False):
+            yield ("not_about", at), wrong
     for name, spec in schema.fields.items():
-        checks = (_bounds(spec), _vocabulary(spec), _rules(spec), _mentions(schema, spec))
+        checks = (
+            *(_bounds(spec), _merging(spec), _names(spec), _phrases(spec), _patterns(spec)),
+            *(_rules(spec), _derived(schema, name, spec), _mentions(schema, spec)),
+        )
         for found in checks:
             for where, wrong in found:
                 yield ("fields", name, *where), wrong
 
 
-Faults = Iterator[tuple[tuple[str, ...], str]]
+def _kind(spec: FieldSpec) -> FieldType:
+    """Of the value, or of a list's members."""
+    return spec.items if spec.type == "list" else spec.type
 
 
 def _bounds(spec: FieldSpec) -> Faults:
+    for key, bound in (("minimum", spec.minimum), ("maximum", spec.maximum)):
+        if bound is not None and _kind(spec) not in _NUMBERS:
+            yield (key,), f"only numbers have a {key}, and this is of type {_kind(spec)}"
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:
         yield ("minimum",), f"the minimum {spec.minimum:g} is above the maximum {spec.maximum:g}"
+
+
+def _merging(spec: FieldSpec) -> Faults:
     if spec.merge == "union" and spec.type != "list":
         yield ("merge",), "only a list is merged by union"
     if spec.merge == "max" and spec.type not in _NUMBERS:
         yield ("merge",), "only a number is merged by max"
+    if spec.choose == "highest" and _kind(spec) not in (*_NUMBERS, "enum"):
+        yield ("choose",), f"only numbers and enums have a highest, not type {_kind(spec)}"
+    if spec.type == "list" and spec.items == "list":
+        yield ("items",), "a list holds no lists"
 
 
-def _vocabulary(spec: FieldSpec) -> Faults:
-    kind = spec.items if spec.type == "list" else spec.type
+def _names(spec: FieldSpec) -> Faults:
+    kind = _kind(spec)
     if kind == "enum" and not spec.values:
         yield ("values",), "an enum names its values"
     if kind != "string" and "*" in spec.values:
         yield ("values", "*"), "only a string can hold words that mean themselves"
+    for name in spec.values:
+        if name != "*" and not _is_name(kind, name):
+            yield ("values", name), f"a name here must be {_KINDS.get(kind, _KINDS['string'])}"
+
+
+def _is_name(kind: FieldType, name: str) -> bool:
+    if kind == "boolean":
+        return name.lower() in ("true", "false", "yes", "no")
+    if kind not in _NUMBERS:
+        return _is_date(name) if kind == "date" else bool(name.strip())
+    try:
+        return math.isfinite(float(name)) and (kind == "number" or float(name).is_integer())
+    except ValueError:
+        return False
+
+
+def _phrases(spec: FieldSpec) -> Faults:
     for name, phrases in spec.values.items():
-        for phrase in phrases:
+        for at, phrase in enumerate(phrases):
             if wrong := fault(phrase, needs_slot=False):
-                yield ("values", name, phrase), wrong
+                yield ("values", name, at), wrong
+    fit = {place for place, kinds in _PLACES.items() if _kind(spec) in kinds}
+    fit |= {"known", "place"} if spec.values else set()
     for key, phrases in (("says", spec.says), ("denies", spec.denies)):
-        for phrase in phrases:
-            if wrong := fault(phrase, needs_slot=True):
-                yield (key, phrase), wrong
-    for pattern in spec.patterns:
+        for at, phrase in enumerate(phrases):
+            if wrong := fault(phrase, needs_slot=True) or _misplaced(spec, fit, phrase):
+                yield (key, at), wrong
+
+
+def _misplaced(spec: FieldSpec, fit: set[str], phrase: str) -> str | None:
+    """What is wrong with a phrase none of whose places is fit for a value of the field."""
+    if fit.intersection(_SLOT.findall(phrase)):
+        return None
+    if "{known}" in phrase:
+        return f"phrase '{phrase}' takes a known name, and the field has no values"
+    places = ", ".join(f"{{{place}}}" for place in sorted(fit))
+    return f"phrase '{phrase}' has no place for type {_kind(spec)}; it takes one of {places}"
+
+
+def _patterns(spec: FieldSpec) -> Faults:
+    for at, pattern in enumerate(spec.patterns):
         try:
             if re.compile(pattern).groups < 1:
-                yield ("patterns", pattern), f"pattern '{pattern}' has no group for the value"
+                yield ("patterns", at), f"pattern '{pattern}' has no group for the value"
         except re.error as error:
-            yield ("patterns", pattern), f"pattern '{pattern}' doesn't compile: {error}"
+            yield ("patterns", at), f"pattern '{pattern}' doesn't compile: {error}"
 
 
 def _rules(spec: FieldSpec) -> Faults:
-    if (spec.derive is not None) and spec.kind != "derived":
-        yield ("derive",), "only a derived field is derived"
     if spec.match is not None:
         yield from _match(spec, spec.match)
+    for value in sorted({*spec.opposite, *spec.opposite.values()} - spec.values.keys()):
+        yield ("opposite",), f"'{value}' is none of the field's values"
 
 
 def _match(spec: FieldSpec, match: Match) -> Faults:
@@ -186,24 +264,36 @@ def _match(spec: FieldSpec, match: Match) -> Faults:
         yield ("match", "rule"), f"'{match.rule}' compares {' or '.join(types)}, not {spec.type}"
     if match.rule == "near" and match.scale is None:
         yield ("match",), "'near' needs a scale"
-    for value in (*match.fits, *(fit for fits in match.fits.values() for fit in fits)):
-        if value not in spec.values:
-            yield ("match", "fits"), f"'{value}' is none of the field's values"
+    fits = {fit for fits in match.fits.values() for fit in fits}
+    for value in sorted((match.fits.keys() | fits) - spec.values.keys()):
+        yield ("match", "fits"), f"'{value}' is none of the field's values"
+
+
+def _derived(schema: Schema, name: str, spec: FieldSpec) -> Faults:
+    if spec.derive is None:
+        return
+    if spec.kind != "derived":
+        yield ("derive",), "only a derived field is derived"
+    if spec.derive.union and spec.type != "list":
+        yield ("derive", "union"), "only a list is derived by union"
+    for at, case in enumerate(spec.derive.cases):
+        try:
+            taken(name, spec, case.value)
+        except LinealError as wrong:
+            yield ("derive", "cases", at, "value"), wrong.message.rstrip(".")
+        for other, condition in case.when.items():
+            bounded = condition.minimum is not None or condition.maximum is not None
+            if bounded and other in schema.fields and schema.fields[other].type not in _NUMBERS:
+                yield ("derive", "cases", at, "when", other), f"'{other}' is no number"
 
 
 def _mentions(schema: Schema, spec: FieldSpec) -> Faults:
-    """Other fields, and values of its own, that the field names."""
+    """Other fields that the field names."""
     named: list[tuple[tuple[str, ...], str]] = [(("yields_to",), other) for other in spec.yields_to]
     named += [(("currency_of",), spec.currency_of)] if spec.currency_of else []
     if spec.derive is not None:
         named += [(("derive", "union"), other) for other in spec.derive.union]
         named += [(("derive", "cases"), other) for case in spec.derive.cases for other in case.when]
-        for case in spec.derive.cases:
-            if spec.type == "enum" and case.value not in spec.values:
-                yield ("derive", "cases"), f"'{case.value}' is none of the field's values"
     for where, other in named:
         if other not in schema.fields:
             yield where, f"'{other}' is no field of the schema"
-    for value in (*spec.opposite, *spec.opposite.values()):
-        if value not in spec.values:
-            yield ("opposite",), f"'{value}' is none of the field's values"

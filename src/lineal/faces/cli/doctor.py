@@ -19,6 +19,7 @@ from lineal.faces.cli.findings import (
     engine_finding,
     path_findings,
     round_trip,
+    schema_findings,
     setting_values,
     store_finding,
     version_findings,
@@ -38,7 +39,7 @@ __all__ = ["doctor"]
 )
 @store_options
 def doctor(trust: bool, home: Path | None, backend: str | None, as_json: bool) -> None:
-    """Check versions, paths, settings, the store, the clients, and a real server process.
+    """Check versions, paths, settings, schemas, the store, the clients, and a real server process.
 
     Each client's entry is started as the client would and asked one question. Exit 1 when
     something is wrong. Your memory is opened and counted, never changed and never made; the round
@@ -71,6 +72,7 @@ async def _examine(settings: Settings, trust: bool) -> list[Finding]:
         *version_findings(),
         await engine_finding(),
         *path_findings(settings),
+        *schema_findings(settings),
         await store_finding(settings),
         *[finding async for finding in entry_findings(trust)],
         await round_trip(),

@@ -15,12 +15,13 @@ from typing import Any
 import anyio
 from rich.filesize import decimal
 
-from lineal.app import backend_of, local_call, open_service, store_path
+from lineal.app import backend_of, local_call, open_service, schema_files, store_path
 from lineal.errors import LinealError, Unsupported
 from lineal.faces.cli.base import no_memory_yet
 from lineal.faces.cli.discreet import hidden_secrets
 from lineal.faces.cli.launch import server_launch
 from lineal.faces.cli.output import counted
+from lineal.faces.cli.schema import checked_files, in_short
 from lineal.models.base import Model
 from lineal.settings import Settings
 
@@ -29,6 +30,7 @@ __all__ = [
     "engine_finding",
     "path_findings",
     "round_trip",
+    "schema_findings",
     "setting_values",
     "settings_alone",
     "store_finding",
@@ -125,6 +127,24 @@ async def store_finding(settings: Settings) -> Finding:
         f"{decimal(stats.size_bytes)} + {decimal(stats.wal_bytes)} log"
     )
     return finding.model_copy(update={"ok": True, "value": value})
+
+
+def schema_findings(settings: Settings) -> Iterator[Finding]:
+    """The schema files that can be used, each that can't, and the domain that has none.
+
+    Nothing where the directory isn't there: the store's finding says so."""
+    if settings.schemas is not None and not settings.schemas.is_dir():
+        return
+    checked = checked_files(schema_files(settings))
+    told = f"{counted(len(checked.domains), 'domain', 'domains')}: {', '.join(checked.domains)}"
+    yield Finding(area="schemas", name="registered", ok=True, value=told)
+    for path, why in checked.wrong.items():
+        advice = "Mend or remove it; until then its domain is refused."
+        value = f"{path}: {in_short(why)}"
+        yield Finding(area="schemas", name=Path(path).name, ok=False, value=value, advice=advice)
+    if settings.domain not in (None, *checked.domains, *checked.refused):
+        told = f"'{settings.domain}' has none: texts there are kept, but nothing is read from them"
+        yield Finding(area="schemas", name="LINEAL_DOMAIN", ok=None, value=told)
 
 
 async def round_trip() -> Finding:

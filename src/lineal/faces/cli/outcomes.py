@@ -45,7 +45,10 @@ def export(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Write one JSON object a line for each outcome, in order of receipt."""
+    """Write one JSON object a line for each outcome, in order of receipt.
+
+    That is so with --json too; with --output, --json tells the count and the path as one document.
+    """
     settings = read_settings(home, backend)
     call = local_call(settings, "outcomes")
 

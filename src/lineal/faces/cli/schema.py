@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from pydantic import SecretStr
@@ -24,21 +24,20 @@ from lineal.faces.cli.base import (
 )
 from lineal.faces.cli.groups import Group
 from lineal.faces.cli.output import counted, print_json, show, text
+from lineal.faces.cli.owner import domain_of
 from lineal.faces.cli.visible import visible, visible_line
 from lineal.models.schema import FieldSpec, Schema
+from lineal.policy.schemas import rivals
 from lineal.ports.extractor import Extracted, Extraction
 from lineal.service import Service
 from lineal.settings import Settings
 
-__all__ = ["schema"]
+__all__ = ["Checked", "checked_files", "in_short", "schema"]
 
 Answer = TypeVar("Answer")
 
 NAMED_MAX = 8
 """Values of a field that the table names."""
-
-WHY_CHARS = 400
-"""Characters of what is wrong; a phrase that it repeats may be long."""
 
 AROUND_CHARS = 24
 """Characters of the text shown on either side of a span."""
@@ -52,20 +51,24 @@ def schema() -> None:
 @schema.command("list", cls=Command)
 @store_options
 def list_(home: Path | None, backend: str | None, as_json: bool) -> None:
-    """List the registered domains."""
+    """List the registered domains, and the files that can't be used."""
     settings = read_settings(home, backend)
 
     async def known(service: Service) -> list[Schema]:
         return [await service.schema(name) for name in await service.domains()]
 
-    found = _asked(settings, known)
+    found, broken = _asked(settings, known), checked_files(schema_files(settings)).wrong
     if as_json:
-        print_json({"schemas": [_brief(one) for one in found]})
+        listed = [{"path": path, "faults": why} for path, why in broken.items()]
+        print_json({"schemas": [_brief(one) for one in found], "broken": listed})
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     for one in found:
         fields = counted(len(one.fields), "field", "fields")
         table.add_row(text(one.schema_version, "bold"), fields, text(one.description))
+    for path, why in broken.items():
+        about = text(f"{visible_line(path)}: {in_short(why)}")
+        table.add_row(text(Path(path).stem, "bold"), Text("broken", style="bold red"), about)
     show(table)
 
 
@@ -85,14 +88,19 @@ def show_(domain: str, home: Path | None, backend: str | None, as_json: bool) ->
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @json_option
 def check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check schema FILES, or every registered one; exits with 1 if one is wrong."""
-    checked = files or schema_files(read_settings())
-    wrong = {str(path): found for path in checked if (found := _wrong(path))}
+    """Check schema FILES, those in a directory, or every registered one; exits with 1 if one is
+    wrong."""
+    paths = (
+        [path for one in files for path in _files(one)] if files else schema_files(read_settings())
+    )
+    checked = tuple(dict.fromkeys(paths))
+    wrong = checked_files(checked).wrong
     if as_json:
         print_json({"checked": len(checked), "wrong": wrong})
     else:
-        for told in wrong.values():
-            click.echo(f"error: {told}", err=True)
+        for path, why in wrong.items():
+            for one in why:
+                click.echo(f"error: {visible_line(path)}: {one}", err=True)
         right = len(checked) - len(wrong)
         click.echo(f"{right} of {counted(len(checked), 'schema file', 'schema files')} right.")
     if wrong:
@@ -101,17 +109,69 @@ def check(files: tuple[Path, ...], as_json: bool) -> None:
 
 @schema.command("try", cls=Command)
 @click.argument("words", metavar="TEXT")
-@click.option("--domain", required=True, help="By whose schema.")
+@click.option("--domain", help="By whose schema.  [default: LINEAL_DOMAIN, else coding]")
 @store_options
-def try_(words: str, domain: str, home: Path | None, backend: str | None, as_json: bool) -> None:
+def try_(
+    words: str, domain: str | None, home: Path | None, backend: str | None, as_json: bool
+) -> None:
     """Show what would be read from TEXT; nothing is stored."""
     settings = read_settings(home, backend)
-    _registered(settings, domain)
-    found = _asked(settings, lambda service: service.try_text(domain, words))
+    known = _registered(settings, domain_of(domain, settings)).domain
+    found = _asked(settings, lambda service: service.try_text(known, words))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
         _print_finds(words, found)
+
+
+class Checked(NamedTuple):
+    """wrong: path → what is wrong there, of wrong files only. domains: which can be used.
+    refused: which can't, because of a wrong file."""
+
+    wrong: dict[str, list[str]]
+    domains: list[str]
+    refused: set[str]
+
+
+def checked_files(paths: Iterable[Path]) -> Checked:
+    """Each fault with its line, where it has one, and safe to show."""
+    found: dict[str, str] = {}
+    wrong: dict[str, list[str]] = {}
+    refused: set[str] = set()
+    for path in paths:
+        try:
+            found[str(path)] = check_schema(path).domain
+        except LinealError as error:
+            wrong[str(path)] = _told(error)
+            refused.update(error.details["domains"])
+    for name, why in rivals(found).items():
+        wrong[name] = [visible_line(why)]
+        refused.add(found[name])
+    return Checked(wrong, sorted(set(found.values()) - refused), refused)
+
+
+def _told(error: LinealError) -> list[str]:
+    told = [visible_line(one) for one in error.details["faults"]]
+    left = error.details["count"] - len(told)
+    return [*told, f"and {left} more"] if left else told
+
+
+def in_short(why: list[str]) -> str:
+    """The first fault of a file, and whether there are more."""
+    return f"{why[0]}; more in `lineal schema check`" if len(why) > 1 else why[0]
+
+
+def _files(path: Path) -> list[Path]:
+    """The schema files of a directory, or the file itself. Raises invalid_request if there are
+    none."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob("*.json"))
+    if not found:
+        raise LinealError.invalid(
+            "files", f"The directory '{path}' holds no file that ends in .json.", path=str(path)
+        )
+    return found
 
 
 def _asked(settings: Settings, use: Callable[[Service], Awaitable[Answer]]) -> Answer:
@@ -140,15 +200,6 @@ def _brief(one: Schema) -> dict[str, Any]:
     return {**named, "fields": list(one.fields)}
 
 
-def _wrong(path: Path) -> str | None:
-    """What is wrong with a file, and in which line; None if nothing is."""
-    try:
-        check_schema(path)
-    except LinealError as error:
-        return visible_line(error.message, WHY_CHARS)
-    return None
-
-
 def _fields_table(found: Schema) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for title in ("field", "kind", "type", "what it is", "matched by"):
@@ -163,7 +214,7 @@ def _fields_table(found: Schema) -> Table:
 
 def _about(spec: FieldSpec) -> str:
     bounds = [f"{bound:g}" if bound is not None else "" for bound in (spec.minimum, spec.maximum)]
-    names = list(spec.values)
+    names = [name for name in spec.values if name != "*"]
     more = [f"{len(names) - NAMED_MAX} more"] if len(names) > NAMED_MAX else []
     parts = [
         spec.description,
