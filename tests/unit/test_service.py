@@ -586,7 +586,7 @@ async def test_each_value_says_where_it_came_from(house: House) -> None:
     request = GetUser(user_id="ada", domain="coding", provenance=True)
     row = await house.service.get_user(a_call(), request)
     assert row.provenance is not None
-    told = {name: (v.source.value, v.origin, v.context_id) for name, v in row.provenance.items()}
+    told = {name: (v.source, v.origin, v.context_id) for name, v in row.provenance.items()}
     assert told == {
         "package_manager": ("extracted", "upsert", "ctx_3"),
         "os": ("stated", "upsert", None),

@@ -139,6 +139,10 @@ def _pattern(word: str) -> re.Pattern[str]:
         ) from None
 
 
+_PLAIN = (type(None), bool, int, float)
+"""What holds no text."""
+
+
 class _Walk:
     """Goes through a request's values; each method answers the value as it may be kept.
 
@@ -152,15 +156,17 @@ class _Walk:
 
     def model(self, model: M, path: str) -> Taken:
         """The same model if nothing changes. Which fields were sent stays as it is."""
+        every = {name: getattr(model, name) for name in type(model).model_fields}
         taken = {
-            name: self.field(getattr(model, name), _join(path, name))
-            for name in type(model).model_fields
+            name: self.field(value, _join(path, name))
+            for name, value in every.items()
+            if type(value) not in _PLAIN
         }
         further = self.mapping(model.model_extra or {}, path)
         found = _all((*taken.values(), further))
         if not found:
             return Taken(model)
-        values = {name: one.value for name, one in taken.items()}
+        values = {**every, **{name: one.value for name, one in taken.items()}}
         sent = (model.model_fields_set & values.keys()) | further.value.keys()
         return Taken(type(model).model_construct(sent, **values, **further.value), found)
 

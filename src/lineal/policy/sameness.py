@@ -81,12 +81,14 @@ def skeleton(folded: str) -> tuple[str, ...]:
     if not folded.isascii():
         folded = _HESITATIONS.sub("", folded).translate(_UMLAUTS)
     words: list[str] = []
+    tripled = _TRIPLED.search(folded) is not None
     for token in folded.split():
         full = SHORT.get((words[-1], token)) if token in TAILS and words else None
         if full:
             words[-1:] = full
         elif token.isalpha():
-            words.extend(SPELLED.get(token) or (_TRIPLED.sub(r"\1\1", token),))
+            plain = _TRIPLED.sub(r"\1\1", token) if tripled else token
+            words.extend(SPELLED.get(token) or (plain,))
         else:
             words.extend(_PARTS.findall(token))
     return tuple(_plain(words))
