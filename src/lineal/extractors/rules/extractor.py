@@ -28,8 +28,9 @@ __all__ = ["RulesExtractor"]
 TEXT_CHARS_MAX = 20_000
 """How much of a text is read: a profile fits, a book would hold every other call up."""
 
-PATTERN_S = 0.1
-"""How long one regular expression of a schema may search one text."""
+PATTERN_S = 1.0
+"""How long one regular expression of a schema may search one text: thousands of times what one
+needs, so that a busy machine never makes a difference to what is read."""
 
 _log = logging.getLogger("lineal.rules")
 
@@ -254,7 +255,7 @@ def _currencies(text: Tokens, made: Compiled, name: str, chosen: Said) -> list[E
 def _within_time(pattern: Pattern[str], text: str, name: str) -> Iterator[Match[str]]:
     """A schema's own expression may take for ever over some texts; it is left off then."""
     try:
-        yield from pattern.finditer(text, timeout=PATTERN_S)
+        yield from pattern.finditer(text, timeout=PATTERN_S, concurrent=False)
     except TimeoutError:
         _log.warning(
             "a pattern of field '%s' took longer than %g s and was left off", name, PATTERN_S
