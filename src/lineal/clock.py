@@ -15,7 +15,8 @@ def to_ms(at: datetime) -> int:
     """Milliseconds since 1970-01-01T00:00Z, rounded down. Raises ValueError on a naive time."""
     if at.tzinfo is None:
         raise ValueError("a time without offset")
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    since = at - _EPOCH  # a division of timedeltas takes four times as long
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 def from_ms(ms: int) -> datetime:

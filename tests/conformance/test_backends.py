@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,18 +23,18 @@ from lineal.testing.backend_cases.caller import Caller
 from lineal.testing.backend_cases.refusals import BackendRefusals
 from lineal.testing.backend_suite import Typed
 
-DATING = Typed(
-    "dating",
-    field="age",
-    value=34,
-    wrong="thirty-four",
-    soft={"interests": ["climbing"]},
-    derived="attachment_style",
-)
+SAID: dict[str, Any] = {
+    "field": "age",
+    "value": 34,
+    "wrong": "thirty-four",
+    "soft": {"interests": ["climbing"]},
+    "derived": "attachment_style",
+}
+DATING = Typed("dating", **SAID, text="I am 34 years old.")
 
 
 class TestFakeBackend(BackendSuite):
-    schema = DATING
+    schema = Typed("dating", **SAID)
 
     def make_backend(self, clock: Clock, directory: Path) -> Backend:
         return FakeBackend(clock=clock, schemas=SchemaBook())

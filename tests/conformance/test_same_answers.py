@@ -19,6 +19,7 @@ from lineal.clock import ManualClock
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import (
     Changes,
+    Completed,
     Fingerprint,
     Outcome,
     Plan,
@@ -28,9 +29,10 @@ from lineal.models.changes import (
     Snapshot,
     StoreStats,
     Task,
+    Withholding,
 )
-from lineal.models.context import Context, MemoryType
-from lineal.models.lineage import Relation
+from lineal.models.context import Context, MemoryType, Sighting
+from lineal.models.lineage import Basis, Edge, Lineage, Relation
 from lineal.models.search import CandidatePage, TextQuery
 from lineal.models.user import Head
 from lineal.ports.store import Store
@@ -70,6 +72,10 @@ lives_s = st.sampled_from((None, None, 0, 60, 3_600, 200_000))
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
 tags = st.sets(st.sampled_from(("a", "b", "A")), max_size=2).map(lambda s: tuple(sorted(s)))
 types = st.sampled_from(MemoryType)
+projects = st.sampled_from((None, "p", "q"))
+asked_projects = st.sampled_from((None, (), ("p",), ("q", "r")))
+roots = st.sampled_from(("root", "other"))
+some_ids = st.lists(ids, max_size=3).map(tuple)
 fingerprints = st.none() | st.builds(
     Fingerprint,
     content_key=st.sampled_from(("same", "other")),
@@ -122,6 +128,7 @@ class SameAnswers(RuleBasedStateMachine):
         text=texts,
         tags=tags,
         kind=types,
+        project=projects,
         life_s=lives_s,
         fingerprint=fingerprints,
         receipt=receipt_keys,
@@ -135,6 +142,7 @@ class SameAnswers(RuleBasedStateMachine):
         text: str,
         tags: tuple[str, ...],
         kind: MemoryType,
+        project: str | None,
         life_s: int | None,
         fingerprint: Fingerprint | None,
         receipt: str | None,
@@ -153,6 +161,7 @@ class SameAnswers(RuleBasedStateMachine):
                 content=text,
                 tags=tags,
                 memory_type=kind,
+                project=project,
                 expires_at=_ends_at(seen, life_s),
                 created_at=present.created_at if present else seen.now,
                 updated_at=seen.now,
@@ -234,6 +243,65 @@ class SameAnswers(RuleBasedStateMachine):
         self._commit(scope, Reads(receipt=receipt), decide)
         self._look(scope)
 
+    @rule(
+        scope=wide_scopes,
+        root=roots,
+        names=some_ids,
+        life_s=st.sampled_from((60, 3_600, 90_000)),
+        receipt=receipt_keys,
+    )
+    def withhold(
+        self, scope: Scope, root: str, names: tuple[str, ...], life_s: int, receipt: str | None
+    ) -> None:
+        def decide(seen: Snapshot) -> Plan[None]:
+            until = seen.now + timedelta(seconds=life_s)
+            held = Withholding(root=root, context_ids=names, until=until)
+            return Plan(Changes(withhold=held, receipt=_receipt(seen, receipt, "held")), None)
+
+        self._commit(scope, Reads(receipt=receipt), decide)
+        self._look(scope)
+
+    @rule(scope=wide_scopes, names=some_ids, forget=st.one_of(st.none(), ids))
+    def restore(self, scope: Scope, names: tuple[str, ...], forget: str | None) -> None:
+        """Perhaps of what isn't withheld, perhaps forgetting another."""
+        kept = Changes(restore=names, forget=(forget,) if forget else ())
+        self._commit(scope, Reads(), lambda _: Plan(kept, None))
+        self._look(scope)
+
+    @rule(scope=wide_scopes, root=roots)
+    def undo(self, scope: Scope, root: str) -> None:
+        """All that the root withholds."""
+
+        def decide(seen: Snapshot) -> Plan[None]:
+            return Plan(Changes(restore=tuple(c.context_id for c in seen.withheld)), None)
+
+        self._commit(scope, Reads(withheld_by=root), decide)
+        self._look(scope)
+
+    @rule(
+        scope=scopes, name=ids, model=texts, parents=some_ids, wrong=st.sampled_from((0, 0, 0, 1))
+    )
+    def complete(
+        self, scope: Scope, name: str, model: str, parents: tuple[str, ...], wrong: int
+    ) -> None:
+        """All that is seen of a context and of the row, perhaps a revision that isn't kept."""
+
+        def decide(seen: Snapshot) -> Plan[None]:
+            lineage = Lineage(created_at=seen.now, model_version=model)
+            kept = seen.revisions.get(name) or (a_context(name, user_id=scope.user_id),)
+            contexts = tuple(_with(c, lineage, c.revision + wrong) for c in kept[:2])
+            late = Completed(
+                contexts=contexts,
+                users=tuple(_with(row, lineage, row.revision) for row in (seen.user,) if row),
+                sightings=tuple((s, _seen_by(s, lineage)) for s in seen.sightings.get(name, ())),
+                edges=tuple(_use(c, parent) for c in contexts for parent in parents),
+            )
+            return Plan(Changes(completed=late), None)
+
+        reads = Reads(user=True, context_ids=(name,), sightings=True, revisions=3)
+        self._commit(scope, reads, decide)
+        self._look(scope)
+
     @rule(scope=wide_scopes, name=ids)
     def write_half(self, scope: Scope, name: str) -> None:
         """A decision that raises."""
@@ -269,6 +337,8 @@ class SameAnswers(RuleBasedStateMachine):
         terms=st.lists(st.sampled_from((*WORDS, "absent", '"', "NEAR(")), max_size=3).map(tuple),
         kinds=st.sets(types, max_size=2).map(tuple),
         tags=tags,
+        projects=asked_projects,
+        ago_s=st.sampled_from((None, -60, 0, 1, 60, 3_600, 90_000)),
         limit=st.integers(1, 4),
     )
     def find(
@@ -277,9 +347,14 @@ class SameAnswers(RuleBasedStateMachine):
         terms: tuple[str, ...],
         kinds: tuple[MemoryType, ...],
         tags: tuple[str, ...],
+        projects: tuple[str, ...] | None,
+        ago_s: int | None,
         limit: int,
     ) -> None:
-        query = TextQuery(terms=terms, memory_types=kinds, tags=tags)
+        as_of = None if ago_s is None else self.clock.now() - timedelta(seconds=ago_s)
+        query = TextQuery(
+            terms=terms, memory_types=kinds, tags=tags, projects=projects, as_of=as_of
+        )
         self._same(lambda store: _found(store, scope, query))
         bounded = query.model_copy(update={"limit": limit})
         self._same(lambda store: _counted(store, scope, bounded))
@@ -288,7 +363,10 @@ class SameAnswers(RuleBasedStateMachine):
         """Every other path, for this scope."""
         for receipt, alike in zip(KEYS, ASKED, strict=True):
             self._same(partial(_read, scope=scope, receipt=receipt, alike=alike))
-        for query in (TextQuery(), TextQuery(terms=WORDS[:1])):
+        for root in ("root", "other"):
+            self._same(partial(_withheld, scope=scope, root=root))
+        start = TextQuery(terms=WORDS, as_of=START + timedelta(minutes=1))
+        for query in (TextQuery(), TextQuery(terms=WORDS[:1]), start):
             self._same(partial(_found, scope=scope, query=query))
         self._same(lambda store: store.edges(scope, IDS, "both"))
         self._same(lambda store: store.tombstones(scope, IDS))
@@ -356,10 +434,35 @@ async def _read(store: Store, scope: Scope, receipt: str, alike: Fingerprint) ->
         receipt=receipt,
         alike=alike,
         sightings=True,
+        revisions=2,
+        owners=True,
         descendants_of=IDS[0],
         relations=tuple(Relation),
     )
     return await store.read(scope, reads)
+
+
+def _with(row: Any, lineage: Lineage, revision: int) -> Any:
+    """The same context or user row with that lineage."""
+    return row.model_copy(update={"lineage": lineage, "revision": revision})
+
+
+def _seen_by(sighting: Sighting, lineage: Lineage) -> Sighting:
+    return sighting.model_copy(update={"lineage": lineage})
+
+
+def _use(context: Context, parent: str) -> Edge:
+    return Edge(
+        child_id=context.context_id,
+        revision=context.revision,
+        parent_id=parent,
+        relation=Relation.USED,
+        basis=Basis.OBSERVED,
+    )
+
+
+async def _withheld(store: Store, scope: Scope, root: str) -> tuple[Context, ...]:
+    return (await store.read(scope, Reads(withheld_by=root))).withheld
 
 
 async def _history(store: Store, scope: Scope, name: str) -> tuple[Context, ...]:

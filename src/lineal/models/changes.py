@@ -11,14 +11,18 @@ from lineal.models.asking import Ask
 from lineal.models.base import Instant, Model
 from lineal.models.context import Context, Sighting
 from lineal.models.lineage import Edge, Evidence, Lineage, Relation
+from lineal.models.project import Project
 from lineal.models.user import Head, UserRow
 
 __all__ = [
     "ALIKE_MAX",
+    "DESCENDANTS_MAX",
+    "EVIDENCE",
     "SIGHTINGS_MAX",
     "USER_REVISIONS_MAX",
     "Call",
     "Changes",
+    "Completed",
     "Decide",
     "Fingerprint",
     "Life",
@@ -36,11 +40,15 @@ __all__ = [
     "Task",
     "Tombstone",
     "VerifyReport",
+    "Withholding",
 ]
 
 
 ALIKE_MAX = 16
 """Candidates for being the same content; more that share a key are not looked at."""
+
+DESCENDANTS_MAX = 10_000
+"""Memories that one cascade takes; a call for each further ten thousand."""
 
 SIGHTINGS_MAX = 20
 """Sightings of one context that are read back."""
@@ -61,12 +69,14 @@ class Call(Model):
     """Who calls: behind which wall, with which evidence, in which session of ours.
 
     session: one connection of one client, so that its reads and writes can be joined.
+    project: where the client works, None where that isn't known or there is none.
     ask: the client's own model, where it lends it. read_only: see Stamp.
     """
 
     tenant: Annotated[str, Field(min_length=1)]
     evidence: Evidence
     session: str = "local"
+    project: Project | None = None
     read_only: bool = False
     ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
@@ -87,6 +97,8 @@ class Stamp(Model):
     """What the service adds to every call: whose it is, and what was seen of it.
 
     provision: the scope is the configured default user, made at first use.
+    project: what a new memory belongs to, and what a duplicate must belong to. projects: where to
+    look besides what belongs to none; None: everywhere.
     ask: the client's own model, where it lends it. read_only: nothing is to be kept, not even
     what was made on the way.
     """
@@ -94,6 +106,8 @@ class Stamp(Model):
     scope: Scope
     evidence: Evidence
     provision: bool = False
+    project: str | None = None
+    projects: tuple[str, ...] | None = None
     read_only: bool = False
     ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
 
@@ -129,11 +143,13 @@ class Task(Model):
     """Something left to be done at due_at, kept with the write that left it.
 
     head: make the domain's head of the user again. extract: ask the better extractor for this
-    context. ended: take out values whose contexts have expired.
+    context. restored: read a context anew that was given back. ended: take out values whose
+    contexts have expired. lineage: look for later evidence of the calls that wrote this context,
+    or with context_id "" the user's row.
     Another task of the same kind, user, domain and context takes its place.
     """
 
-    kind: Literal["head", "extract", "ended"]
+    kind: Literal["head", "extract", "restored", "ended", "lineage"]
     tenant: str
     user_id: str
     domain: str
@@ -177,6 +193,35 @@ class Fingerprint(Model):
     keys: tuple[int, ...] = ()
 
 
+class Withholding(Model):
+    """Memories that are forgotten until somebody wants them back, or until `until`.
+
+    root: the id by which they are asked back, all together; it need not be among them.
+    """
+
+    root: str
+    context_ids: tuple[str, ...]
+    until: Instant
+
+
+EVIDENCE = frozenset({"lineage", "session_id"})
+"""What later evidence may change of a revision that is kept."""
+
+
+class Completed(Model):
+    """Lineage that later evidence made whole: of revisions that are kept already, which differ from
+    the kept ones in EVIDENCE alone.
+
+    sightings: (as kept, as it is to be). edges: those of the revisions' lineage now, which take
+    the place of their `used` edges that were observed.
+    """
+
+    contexts: tuple[Context, ...] = ()
+    users: tuple[UserRow, ...] = ()
+    sightings: tuple[tuple[Sighting, Sighting], ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+
 class Reads(Model):
     """What a decision needs to see.
 
@@ -184,8 +229,12 @@ class Reads(Model):
     context_ids: those contexts, or their tombstones.
     receipt: the idempotency key to look up. alike: live contexts of the scope's (user, domain)
     that share its content_key, or else one of its keys. sightings: of the named contexts.
-    descendants_of: everything that rests on
-    that id along `relations`, live or not, nearest first, at most `descendants_max`.
+    revisions: how many of the latest revisions of each named context. withheld_by: contexts that
+    are withheld by that root and can still be given back.
+    alike_in: only such as belong to one of these projects or to none; None: to any.
+    descendants_of: everything live that rests on that id along `relations`, through what has ended
+    too, nearest first, at most `descendants_max`; with descendants_withheld also what is withheld
+    and can still be given back, the root itself among it.
     """
 
     user: bool = False
@@ -193,10 +242,14 @@ class Reads(Model):
     context_ids: tuple[str, ...] = ()
     receipt: str | None = None
     alike: Fingerprint | None = None
+    alike_in: tuple[str, ...] | None = None
     sightings: bool = False
+    revisions: Annotated[int, Field(ge=0, le=1_000)] = 0
+    withheld_by: str | None = None
     descendants_of: str | None = None
     relations: tuple[Relation, ...] = (Relation.WAS_DERIVED_FROM,)
-    descendants_max: int = 10_000
+    descendants_max: int = DESCENDANTS_MAX
+    descendants_withheld: bool = False
     owners: bool = False
 
 
@@ -207,7 +260,8 @@ class Snapshot(Model):
     whether it was read or not; False where nobody asked.
     alike: those of equal content_key first, by receipt, then those that share most keys, newest
     first; at most ALIKE_MAX. sightings: of each named context, in order of receipt, the latest
-    SIGHTINGS_MAX.
+    SIGHTINGS_MAX. revisions: of each named live context, first to last. withheld: as they would be
+    given back, in order of receipt; those that would have expired meanwhile are not.
     """
 
     now: Instant
@@ -218,6 +272,8 @@ class Snapshot(Model):
     receipt: Receipt | None = None
     alike: tuple[Context, ...] = ()
     sightings: dict[str, tuple[Sighting, ...]] = Field(default_factory=dict)
+    revisions: dict[str, tuple[Context, ...]] = Field(default_factory=dict)
+    withheld: tuple[Context, ...] = ()
     descendants: tuple[str, ...] = ()
     owners: tuple[UserRow, ...] = ()
 
@@ -232,7 +288,9 @@ class Changes(Model):
     Of a user's earlier revisions the latest USER_REVISIONS_MAX stay.
     rewritten: users whose earlier revisions go, so that what stood there is never read again.
     forget: ids whose content is to be taken out physically, history, index and all, leaving a
-    tombstone.
+    tombstone; withheld ones too. withhold: live contexts that look like forgotten ones from now on
+    and are taken out by the first sweep after `until`. restore: withheld ids to be live again.
+    completed: later evidence; it makes no revision.
     """
 
     contexts: tuple[Context, ...] = ()
@@ -246,6 +304,9 @@ class Changes(Model):
     heads: tuple[Head, ...] = ()
     rewritten: tuple[UserRow, ...] = ()
     forget: tuple[str, ...] = ()
+    withhold: Withholding | None = None
+    restore: tuple[str, ...] = ()
+    completed: Completed | None = None
     receipt: Receipt | None = None
 
     @property

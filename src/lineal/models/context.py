@@ -47,6 +47,7 @@ def _numbered(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+ProjectName = Annotated[str, Field(max_length=256)]
 SessionId = Annotated[Identifier, BeforeValidator(_numbered)]
 Tags = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=64)
@@ -87,7 +88,11 @@ class NiaReferences(Model):
 
 
 class AppendContext(Model):
-    """One piece of context for a user who exists."""
+    """One piece of context for a user who exists.
+
+    project: what it belongs to; None: where the client works; "": no project, so that it is found
+    from every one.
+    """
 
     content: str
     user_id: Identifier | None = None
@@ -102,6 +107,7 @@ class AppendContext(Model):
     edited_files: EditedFiles | None = None
     session_id: SessionId | None = None
     speaker: Identifier | None = None
+    project: ProjectName | None = None
     memory_type: MemoryType | None = None
     ttl_seconds: TtlSeconds | None = None
     lineage: DeclaredLineage | None = None
@@ -128,18 +134,28 @@ class UpdateContext(Model):
 
 
 class GetContext(Model):
-    """One memory as it is, or as a past revision had it."""
+    """One memory as it is, as a past revision had it, or as it was known at a past time (by the
+    recorded clock, never by occurred_at)."""
 
     context_id: Identifier
     revision: Annotated[int, Field(ge=1, strict=True)] | None = None
+    as_of: Moment | None = None
     max_chars: Annotated[int, Field(ge=200, le=2_000_000, strict=True)] | None = None
 
 
 class ForgetContext(Model):
-    """Take a memory out; with cascade also everything declared as derived from it."""
+    """Take a memory out; with cascade also everything declared as derived from it.
+
+    used: with cascade, also what had only read it, or names it as a source. erase: a cascade for
+    good at once; otherwise it can be undone until the grace period ends. undo: give back what a
+    cascade from this id took out. context_id may be a source outside this memory with cascade.
+    """
 
     context_id: Identifier
     cascade: StrictBool = False
+    used: StrictBool = False
+    erase: StrictBool = False
+    undo: StrictBool = False
     dry_run: StrictBool = False
     idempotency_key: IdempotencyKey | None = None
 
@@ -230,6 +246,7 @@ class ContextAnswer(Model):
     occurred_at: Instant
     session_id: str | None = None
     speaker: str | None = None
+    project: str | None = Field(default=None, exclude_if=lambda value: value is None)
     metadata: dict[str, Any] = Field(default_factory=dict)
     nia_references: dict[str, Any] | None = None
     edited_files: tuple[dict[str, Any], ...] = ()
@@ -248,9 +265,16 @@ class ContextAnswer(Model):
 
 
 class ForgetAnswer(Model):
-    """What was forgotten, or with dry_run what would be. forgotten: root first."""
+    """What was forgotten, or with dry_run what would be. forgotten: root first.
+
+    restored: with undo, what is there again; count is of these then. undo_until: until when it can
+    be undone, None if it can't. more: a cascade reaches further than one call takes; ask again.
+    """
 
     context_id: str
     dry_run: bool
     forgotten: tuple[str, ...]
     count: int
+    restored: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    undo_until: Instant | None = Field(default=None, exclude_if=lambda value: value is None)
+    more: bool = Field(default=False, exclude_if=lambda value: not value)

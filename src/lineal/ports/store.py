@@ -58,8 +58,19 @@ class Store(Protocol):
         Reading, deciding and keeping are one transaction that no other write comes between.
         `decide` must be pure and quick: it runs while the store is locked, perhaps more than once.
         When it raises, nothing is kept and its error is raised. Raises conflict for a revision that
-        doesn't follow and for a sighting of what isn't live in the scope; invalid for a task of
-        another tenant.
+        doesn't follow, for a sighting of what isn't live in the scope, and for completed lineage
+        of a revision that isn't kept or whose other content differs; invalid for a task of another
+        tenant.
+        What is withheld shows on every path as what was forgotten then: it isn't found, weighs
+        nothing in what is found, takes no revision and no sighting, and its tasks and the answers
+        that show it are gone. Giving it back undoes all but the last; what has reached its own end
+        meanwhile is given back as expired. After `until` it can't be given back, swept or not.
+        Giving back comes first, then completing, so that one write can go on with what it gave
+        back; withholding and forgetting come last. An id that isn't live, or isn't withheld, in
+        the scope is passed over.
+        Completing changes nothing but the lineage and the observed `used` edges: no revision, no
+        time, no answer. What has ended, a user's row that has moved on or begun anew, and a
+        sighting that isn't among those shown are passed over.
         A caller cancelled before the transaction began has written nothing; one cancelled later
         has written all.
         """
@@ -70,7 +81,11 @@ class Store(Protocol):
         ...
 
     async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
-        """Live contexts that match any of the words, best first."""
+        """Live contexts that match any of the words, best first.
+
+        With as_of those that are live now, each as the latest revision recorded by then had it,
+        and that revision decides on words and filters. A store may bound how many that have
+        changed since it looks at, to no fewer than the 5,000 latest changed."""
         ...
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
@@ -120,7 +135,8 @@ class Store(Protocol):
         ...
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
-        """Take out physically what has expired, at most `limit` rows of a kind.
+        """Take out physically what has expired and what can't be given back any more, at most
+        `limit` rows of a kind.
 
         Refuses after an implausible jump of the clock unless accept_clock says that it is right.
         """

@@ -11,15 +11,19 @@ from lineal.clock import Clock, ManualClock
 from lineal.ports.store import Store
 from lineal.testing.samples import START
 from lineal.testing.store_cases.alike import StoreAlike
+from lineal.testing.store_cases.as_of import StoreAsOf
+from lineal.testing.store_cases.completing import StoreCompleting
 from lineal.testing.store_cases.finding import StoreFinding
 from lineal.testing.store_cases.graph import StoreGraph
 from lineal.testing.store_cases.life import StoreLife
 from lineal.testing.store_cases.outcomes import StoreOutcomes
 from lineal.testing.store_cases.peers import StorePeers
+from lineal.testing.store_cases.projects import StoreProjects
 from lineal.testing.store_cases.races import StoreRaces
 from lineal.testing.store_cases.sightings import StoreSightings
 from lineal.testing.store_cases.tasks import StoreTasks
 from lineal.testing.store_cases.wall import StoreWall
+from lineal.testing.store_cases.withholding import StoreWithholding
 from lineal.testing.store_cases.writes import StoreWrites
 
 __all__ = ["StoreSuite"]
@@ -38,6 +42,10 @@ class StoreSuite(
     StoreTasks,
     StoreOutcomes,
     StorePeers,
+    StoreProjects,
+    StoreWithholding,
+    StoreCompleting,
+    StoreAsOf,
 ):
     """Subclass it as `TestMyStore`, say how a store is made, and run pytest.
 

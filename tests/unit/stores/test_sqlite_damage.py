@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import apsw
 import pytest
 
 from lineal.errors import ErrorCode, LinealError
-from lineal.models.changes import Fingerprint, Reads, Scope
+from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
 from lineal.testing.samples import (
     ADA,
+    START,
     a_context,
     a_receipt,
     a_sighting,
@@ -30,22 +32,28 @@ from lineal.testing.samples import (
 from .sqlite_rooms import always, note, opened, read
 
 NAMES = tuple(f"ctx_{number}" for number in range(30))
+SHARED = (1, 6, 24)
+"""Keys of the first, second and third ten: fewer than are shown, and two bits apart, so that what
+is alike can only become less by one."""
 FLIPS = 200
+HELD = Withholding(root="r", context_ids=("ctx_held",), until=START + timedelta(hours=1))
 
 
 async def fill(path: Path) -> None:
     """Thirty notes with history, edges, receipts, sightings and keys, a user row with a head, two
-    tombstones, an outcome and a task for each note."""
+    tombstones, an outcome and a task for each note, and a note that is withheld."""
     async with opened(path) as store:
         head = Head(name="coding", version="v1", vector=(0.6, 0.8) * 16)
         await keep(store, users=(a_user(extras={"city": "Graz"}),), heads=(head,))
-        for name in NAMES:
+        for number, name in enumerate(NAMES):
             text = f"walnut {name} and almond velvet granite " * 20
             receipt = a_receipt(name, f'{{"id": "{name}", "content": "{text}"}}')
             edge = an_edge(name, NAMES[0])
-            first = a_context(name, content=text, title=f"Title of {name}", tags=("a", "b"))
+            first = a_context(
+                name, content=text, title=f"Title of {name}", tags=("a", "b"), project="p"
+            )
             await keep(store, contexts=(first,), edges=(edge,), receipt=receipt)
-            mark = {name: Fingerprint(content_key=name, keys=(1, *map(ord, name)))}
+            mark = {name: Fingerprint(content_key=name, keys=(SHARED[number // 10],))}
             left = a_task(kind="extract", context_id=name)
             await keep(store, fingerprints=mark, sightings=(a_sighting(name),))
             await keep(store, outcomes=(an_outcome(name),), tasks=(left,))
@@ -53,6 +61,8 @@ async def fill(path: Path) -> None:
             await keep(store, contexts=(second,))
         await keep(store, contexts=(a_context("ctx_gone"), a_context("ctx_gone_too")))
         await keep(store, forget=("ctx_gone", "ctx_gone_too"))
+        await keep(store, contexts=(a_context("ctx_held", content="poison"),))
+        await keep(store, withhold=HELD)
 
 
 async def ask(store: SqliteStore, answers: dict[str, Any]) -> bool:
@@ -64,7 +74,9 @@ async def ask(store: SqliteStore, answers: dict[str, Any]) -> bool:
             f"receipt {name}": lambda name=name: store.read(ADA, Reads(receipt=name))
             for name in NAMES[:5]
         },
-        "newest": lambda: store.find(ADA, TextQuery()),
+        "newest": lambda: store.find(ADA, TextQuery(projects=("p",))),
+        "past": lambda: store.find(ADA, TextQuery(as_of=START)),
+        "held": lambda: read(store, "ctx_held"),
         "edges": lambda: store.edges(ADA, NAMES, "both"),
         "user": lambda: store.read(ADA, Reads(user=True)),
         "user history": lambda: store.user_history(ADA),
@@ -173,6 +185,11 @@ COLUMNS = [
     ("meta", "high_at", "0"),
     ("context", "near_keys", "NULL"),
     ("context", "near_keys", "zeroblob(16)"),
+    ("context", "project", "'q'"),
+    ("context", "project", "NULL"),
+    ("context", "held_until", "9999999999999"),
+    ("context", "held_root", "'other'"),
+    ("context", "held_at", "NULL"),
     ("sighting", "sighting_body", "replace(sighting_body, 'chat', 'poison')"),
     ("sighting", "sighting_number", "sighting_number + 1"),
     ("outcome", "outcome_body", "replace(outcome_body, 'accepted', 'rejected')"),

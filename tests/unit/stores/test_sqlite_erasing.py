@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineal.clock import ManualClock
-from lineal.models.changes import Fingerprint, Reads
+from lineal.models.changes import Fingerprint, Reads, Withholding
 from lineal.models.search import TextQuery
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.files import StoreFiles
@@ -101,6 +101,42 @@ async def test_what_has_expired_leaves_every_file_with_a_sweep(tmp_path: Path) -
         assert (report.contexts, report.users) == (1, 1)
         assert traces(path) == []
         assert (await read(store, "ctx_1")).tombstones["ctx_1"].reason == "expired"
+        assert (await store.verify()).ok
+
+
+@pytest.mark.parametrize("how", ["swept", "forgotten"])
+async def test_what_was_withheld_leaves_every_file_in_the_end(tmp_path: Path, how: str) -> None:
+    path, clock = tmp_path / "m.db", always()
+    async with opened(path, clock) as store:
+        await plant(store, expires_at=START + 9 * HOUR)
+        held = Withholding(root="r", context_ids=("ctx_1",), until=START + HOUR)
+        await keep(store, withhold=held)
+        assert traces(path)
+        assert (await store.verify()).ok
+        clock.advance(hours=1)
+        if how == "swept":
+            assert (await store.sweep()).contexts == 1
+        else:
+            await keep(store, forget=("ctx_1",))
+        assert traces(path) == []
+        assert StoreFiles(path).wal_bytes() == 0
+        mark = (await read(store, "ctx_1")).tombstones["ctx_1"]
+        assert (mark.reason, mark.revision, mark.ended_at) == ("forgotten", 5, START)
+        assert (await store.verify()).ok
+    assert traces(path) == []
+
+
+async def test_what_is_withheld_is_in_a_copy_and_given_back_there(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    async with opened(tmp_path / "m.db") as store:
+        await plant(store)
+        held = Withholding(root="r", context_ids=("ctx_1",), until=START + HOUR)
+        await keep(store, withhold=held)
+        await store.backup(copy)
+    async with opened(copy) as store:
+        assert (await store.find(ADA, TextQuery(terms=(CANARY,)))).matched == 0
+        await keep(store, restore=("ctx_1",))
+        assert (await store.find(ADA, TextQuery(terms=(CANARY,)))).matched == 1
         assert (await store.verify()).ok
 
 

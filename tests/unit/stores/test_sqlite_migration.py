@@ -1,8 +1,10 @@
-"""A file that the store's first version wrote is read, written and verified by this one."""
+"""A file that an earlier version of the store wrote is read, written and verified by this one."""
 
 from __future__ import annotations
 
 import json
+import struct
+from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import apsw
 import pytest
 
 from lineal.clock import to_ms
-from lineal.models.changes import Fingerprint, Reads, Scope
+from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
@@ -120,7 +122,7 @@ async def test_every_old_row_is_read_as_it_was_written(path: Path) -> None:
             name="coding", version="v1", vector=(0.5, -0.5)
         )
         assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 2
-        assert (await store.stats(ADA)).schema_version == VERSION == 2
+        assert (await store.stats(ADA)).schema_version == VERSION == 3
         report = await store.verify()
         assert (report.ok, report.checked) == (True, 7)
 
@@ -194,3 +196,79 @@ async def test_who_may_only_read_is_told_that_the_file_is_older(path: Path) -> N
     connection = apsw.Connection(str(path))
     assert connection.pragma("user_version") == 1
     connection.close()
+
+
+def write_second_version(path: Path) -> None:
+    """The first version's rows, of which ctx_1 has two keys, a sighting and a task."""
+    write_first_version(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[1])
+    connection.pragma("user_version", 2)
+    near_keys = struct.pack(">2q", 1, 2)
+    times = (None, START_MS, START_MS, START_MS)
+    row = ("acme", "ctx_1", "ada", "coding", 1, "fact", *times, "", "same", near_keys)
+    connection.execute(
+        "UPDATE context SET near_keys = ?, context_digest = ? WHERE seq = 1",
+        (near_keys, digest(*row)),
+    )
+    room_name = ascii(("acme", "ada", "coding")).encode("ascii")
+    room = int.from_bytes(blake2b(room_name, digest_size=4).digest()) >> 1
+    connection.executemany("INSERT INTO context_key VALUES (?, ?, 1)", [(room, 1), (room, 2)])
+    body = a_sighting("ctx_1").model_dump_json()
+    sighting = (1, 1, body, digest("acme", "ctx_1", 1, body))
+    connection.execute("INSERT INTO sighting VALUES (?, ?, ?, ?)", sighting)
+    insert(connection, "task", "acme", "ada", "coding", "extract", "ctx_1", START_MS, 0)
+    connection.close()
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    path = tmp_path / "second.db"
+    write_second_version(path)
+    return path
+
+
+async def test_every_row_of_the_second_version_is_read_as_it_was_written(second: Path) -> None:
+    same = Fingerprint(content_key="x", keys=(2,))
+    async with opened(second) as store:
+        assert (await store.stats(ADA)).schema_version == 3
+        seen = await store.read(ADA, Reads(context_ids=("ctx_1",), alike=same, sightings=True))
+        assert seen.contexts == {"ctx_1": a_context("ctx_1")}
+        assert seen.alike == (a_context("ctx_1"),)
+        assert seen.sightings == {"ctx_1": (a_sighting("ctx_1"),)}
+        assert await store.due() == (a_task(kind="extract", context_id="ctx_1"),)
+        for projects in (None, (), ("p",)):
+            assert (await store.find(ADA, TextQuery(projects=projects))).matched == 2
+        assert (await store.find(ADA, TextQuery(as_of=START))).matched == 2
+        report = await store.verify()
+        assert (report.ok, report.checked) == (True, 9)
+
+
+async def test_old_rows_of_both_versions_are_withheld_and_given_back(second: Path) -> None:
+    names = ("ctx_1", "ctx_2")
+    held = Withholding(root="r", context_ids=names, until=START + timedelta(hours=1))
+    async with opened(second) as store:
+        before = await store.read(ADA, Reads(context_ids=names, sightings=True))
+        await keep(store, withhold=held)
+        assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 0
+        assert (await store.verify()).ok
+    async with opened(second) as store:
+        assert len((await store.read(ADA, Reads(withheld_by="r"))).withheld) == 2
+        await keep(store, restore=names)
+        assert await store.read(ADA, Reads(context_ids=names, sightings=True)) == before
+        assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 2
+        moved = a_context("ctx_1", revision=2, project="p")
+        await keep(store, contexts=(moved,))
+        assert (await store.find(ADA, TextQuery(projects=()))).matched == 1
+        assert (await store.verify()).ok
+
+
+async def test_a_row_that_the_second_version_wrote_keeps_its_digest(second: Path) -> None:
+    async with opened(second):
+        pass
+    connection = apsw.Connection(str(second))
+    row = "tenant, context_id, user_id, domain, revision, memory_type, expires_at, occurred_at, "
+    row += "created_at, updated_at, tag_lines, content_key"
+    kept = connection.execute(f"SELECT {row}, near_keys, context_digest FROM context").fetchall()
+    connection.close()
+    assert [found[-1] for found in kept] == [digest(*kept[0][:-1]), digest(*kept[1][:-2])]

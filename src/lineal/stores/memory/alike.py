@@ -19,11 +19,15 @@ WALK_MAX = 64
 
 
 def alike(
-    tenant: Tenant, scope: Scope, asked: Fingerprint | None, now: datetime
+    tenant: Tenant,
+    scope: Scope,
+    asked: Fingerprint | None,
+    projects: tuple[str, ...] | None,
+    now: datetime,
 ) -> tuple[Context, ...]:
     """Live contexts of equal content_key by receipt, then those that share most keys, newest first.
 
-    At most ALIKE_MAX; () for a scope of many.
+    At most ALIKE_MAX; () for a scope of many. projects: only of these and of none; None: of any.
     """
     if asked is None or scope.user_id is None or scope.domain is None:
         return ()
@@ -32,16 +36,22 @@ def alike(
     equal = list(islice(same, WALK_MAX))
     near = [name for name in _most_shared(marks, asked.keys) if name not in equal]
     found = (tenant.contexts[name][-1] for name in (*reversed(equal), *near))
-    live = (context for context in found if is_live(context.expires_at, now))
+    live = (
+        context
+        for context in found
+        if is_live(context.expires_at, now)
+        and (projects is None or context.project in (None, *projects))
+    )
     return tuple(islice(live, ALIKE_MAX))
 
 
 def _newest_first(tenant: Tenant, scope: Scope) -> dict[str, Fingerprint]:
-    """By id, of the scope's contexts, live or not."""
+    """By id, of the scope's contexts, live or not, but not of what is withheld."""
     return {
         name: tenant.fingerprints[name]
         for name in reversed(tenant.contexts)
-        if name in tenant.fingerprints and within(scope, tenant.contexts[name][-1])
+        if name in tenant.fingerprints and name not in tenant.withheld
+        if within(scope, tenant.contexts[name][-1])
     }
 
 

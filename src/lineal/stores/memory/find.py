@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
 
 from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 
-__all__ = ["passes", "ranked"]
+__all__ = ["known", "passes", "ranked"]
 
 _WORD = re.compile(r"[^\W_]+")
 
 
 def passes(context: Context, query: TextQuery) -> bool:
     right_type = not query.memory_types or context.memory_type in query.memory_types
-    return right_type and set(query.tags) <= set(context.tags)
+    everywhere = query.projects is None or context.project is None
+    right_project = everywhere or context.project in (query.projects or ())
+    return right_type and right_project and set(query.tags) <= set(context.tags)
+
+
+def known(revisions: Sequence[Context], as_of: datetime | None) -> Context | None:
+    """The latest of these, or the latest that was recorded by then, if any was."""
+    recorded = (r for r in reversed(revisions) if as_of is None or r.updated_at <= as_of)
+    return next(recorded, None)
 
 
 def ranked(contexts: list[Context], query: TextQuery) -> CandidatePage:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from lineal.errors import LinealError
-from lineal.models.changes import USER_REVISIONS_MAX, Changes, Receipt, Scope, Tombstone
+from lineal.models.changes import (
+    USER_REVISIONS_MAX,
+    Changes,
+    Receipt,
+    Scope,
+    Tombstone,
+    Withholding,
+)
 from lineal.models.context import Context
 from lineal.models.user import UserRow
 from lineal.policy.expiry import is_live
-from lineal.stores.memory import look
+from lineal.stores.memory import completing, look
 from lineal.stores.memory.tenant import (
+    Held,
     Subject,
     TaskKey,
     Tenant,
@@ -26,6 +35,9 @@ __all__ = ["bury", "check", "drop_receipt", "erase_user", "keep"]
 
 def check(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     """Raises LinealError unless all of it can be kept, so that keep() can't fail halfway."""
+    tenant = given_back(tenant, scope, changes.restore, now)
+    if changes.completed is not None:
+        completing.check(tenant, scope, changes.completed, now)
     _check_contexts(tenant, changes.contexts, now)
     _check_users(tenant, (*changes.users, *changes.rewritten), now)
     _check_receipt(tenant, changes.receipt, now)
@@ -96,6 +108,11 @@ def _follows(what: str, last: int, offered: int, **details: Any) -> None:
 
 
 def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
+    """In this order: what is given back is live, so it can be completed and revised by the same
+    write."""
+    tenant.withheld = given_back(tenant, scope, changes.restore, now).withheld
+    if changes.completed is not None:
+        completing.complete(tenant, scope, changes.completed, now)
     for context in changes.contexts:
         tenant.contexts.setdefault(context.context_id, []).append(context)
     for row in changes.users:
@@ -107,7 +124,7 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     for edge in changes.edges:
         tenant.up[edge.child_id][edge] = None
         tenant.down[edge.parent_id][edge] = None
-    for name in changes.fingerprints.keys() & tenant.contexts.keys():
+    for name in changes.fingerprints.keys() & (tenant.contexts.keys() - tenant.withheld.keys()):
         tenant.fingerprints[name] = changes.fingerprints[name]
     for sighting in changes.sightings:
         tenant.sightings.setdefault(sighting.context_id, []).append(sighting)
@@ -115,6 +132,8 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
         tenant.heads.setdefault(user_key(scope), {})[head.name] = head
     tenant.outcomes += changes.outcomes
     _keep_tasks(tenant, changes)
+    if changes.withhold is not None:
+        _withhold(tenant, scope, changes.withhold, now)
     for name in changes.forget:
         _forget(tenant, scope, name, now)
     if changes.receipt is not None:
@@ -153,6 +172,20 @@ def erase_user(tenant: Tenant, key: tuple[str, str]) -> None:
     _drop_receipts(tenant, key)
 
 
+def given_back(tenant: Tenant, scope: Scope, names: Iterable[str], now: datetime) -> Tenant:
+    """The same rows, of which these are no longer withheld, where that can be undone."""
+    shown = {name for name in names if look.returnable(tenant, scope, name, now)}
+    rest = {name: held for name, held in tenant.withheld.items() if name not in shown}
+    return replace(tenant, withheld=rest)
+
+
+def _withhold(tenant: Tenant, scope: Scope, asked: Withholding, now: datetime) -> None:
+    for name in asked.context_ids:
+        if look.live_context(tenant, scope, name, now) is not None:
+            tenant.withheld[name] = Held(asked.root, now, asked.until)
+            _drop_what_shows(tenant, name)
+
+
 def _forget(tenant: Tenant, scope: Scope, name: str, now: datetime) -> None:
     revisions = tenant.contexts.get(name)
     if not revisions or not within(scope, revisions[-1]):
@@ -165,8 +198,13 @@ def bury(tenant: Tenant, mark: Tombstone) -> None:
     name = mark.context_id
     tenant.tombstones[name] = mark
     del tenant.contexts[name]
+    tenant.withheld.pop(name, None)
     tenant.fingerprints.pop(name, None)
     tenant.sightings.pop(name, None)
+    _drop_what_shows(tenant, name)
+
+
+def _drop_what_shows(tenant: Tenant, name: str) -> None:
     _drop_tasks(tenant, [task for task in tenant.tasks if task[3] == name])
     _drop_receipts(tenant, name)
 

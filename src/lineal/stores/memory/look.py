@@ -22,6 +22,7 @@ __all__ = [
     "live_row",
     "live_user",
     "receipt",
+    "returnable",
     "snapshot",
     "tombstone",
     "tombstones",
@@ -40,8 +41,10 @@ def snapshot(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> Snaps
         contexts={name: context for name, context in asked.items() if context is not None},
         tombstones=tombstones(tenant, scope, reads.context_ids, now),
         receipt=receipt(tenant, reads.receipt, now),
-        alike=alike.alike(tenant, scope, reads.alike, now),
+        alike=alike.alike(tenant, scope, reads.alike, reads.alike_in, now),
         sightings=_sightings(tenant, scope, asked, now) if reads.sightings else {},
+        revisions=_revisions(tenant, scope, asked, reads.revisions, now),
+        withheld=_withheld(tenant, scope, reads.withheld_by, now),
         descendants=descendants,
         owners=_owners(tenant, scope, (*asked, *descendants), now) if reads.owners else (),
     )
@@ -62,7 +65,7 @@ def _owners(
 
 def live_context(tenant: Tenant, scope: Scope, name: str, now: datetime) -> Context | None:
     revisions = tenant.contexts.get(name)
-    if not revisions or not is_live(revisions[-1].expires_at, now):
+    if not revisions or name in tenant.withheld or not is_live(revisions[-1].expires_at, now):
         return None
     return revisions[-1] if within(scope, revisions[-1]) else None
 
@@ -100,7 +103,8 @@ def _has_ended(tenant: Tenant, subject: Subject, now: datetime) -> bool:
         if isinstance(subject, str)
         else tenant.users.get(subject, ())
     )
-    return not revisions or not is_live(revisions[-1].expires_at, now)
+    hidden = subject in tenant.withheld
+    return hidden or not revisions or not is_live(revisions[-1].expires_at, now)
 
 
 def _sightings(
@@ -109,6 +113,31 @@ def _sightings(
     """Of those that are live, perhaps none."""
     live = (name for name in names if live_context(tenant, scope, name, now) is not None)
     return {name: tuple(tenant.sightings.get(name, ())[-SIGHTINGS_MAX:]) for name in live}
+
+
+def _revisions(
+    tenant: Tenant, scope: Scope, names: Iterable[str], most: int, now: datetime
+) -> dict[str, tuple[Context, ...]]:
+    """The latest of those that are live."""
+    live = (name for name in names if most and live_context(tenant, scope, name, now) is not None)
+    return {name: tuple(tenant.contexts[name][-most:]) for name in live}
+
+
+def _withheld(tenant: Tenant, scope: Scope, root: str | None, now: datetime) -> tuple[Context, ...]:
+    """What that root withholds and would be live if it were given back."""
+    found = [
+        tenant.contexts[name][-1]
+        for name in tenant.contexts
+        if name in tenant.withheld and tenant.withheld[name].root == root
+        if returnable(tenant, scope, name, now)
+    ]
+    return tuple(context for context in found if is_live(context.expires_at, now))
+
+
+def returnable(tenant: Tenant, scope: Scope, name: str, now: datetime) -> bool:
+    """Whether it is withheld within the scope and can still be given back."""
+    held = tenant.withheld.get(name)
+    return held is not None and now < held.until and within(scope, tenant.contexts[name][-1])
 
 
 def tombstones(
@@ -124,6 +153,8 @@ def tombstone(tenant: Tenant, name: str, now: datetime) -> Tombstone | None:
     if not revisions:
         return tenant.tombstones.get(name)
     last = revisions[-1]
+    if name in tenant.withheld:
+        return ended(last, "forgotten", tenant.withheld[name].at)
     return None if is_live(last.expires_at, now) else ended(last, "expired", last.expires_at or now)
 
 
@@ -140,14 +171,21 @@ def _descendants(tenant: Tenant, scope: Scope, reads: Reads, now: datetime) -> t
     """The live ones, breadth first, by id within a level; never the root, whatever the cycles."""
     if reads.descendants_of is None:
         return ()
+
+    def counts(name: str) -> bool:
+        """Whether it is live, or, where that is asked for, may be given back."""
+        held = reads.descendants_withheld and returnable(tenant, scope, name, now)
+        return held or live_context(tenant, scope, name, now) is not None
+
     seen = {reads.descendants_of: None}
     level = [reads.descendants_of]
-    live: list[str] = []
+    held = reads.descendants_withheld and returnable(tenant, scope, reads.descendants_of, now)
+    live = [*level] if held else []
     while level and len(live) < reads.descendants_max:
         children = {c for parent in level for c in _children(tenant, parent, reads.relations)}
         level = sorted(children - seen.keys())
         seen.update(dict.fromkeys(level))
-        live += [name for name in level if live_context(tenant, scope, name, now)]
+        live += filter(counts, level)
     return tuple(live[: reads.descendants_max])
 
 

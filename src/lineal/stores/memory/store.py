@@ -77,8 +77,10 @@ class MemoryStore:
 
     async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
         with self._lock:
-            live = look.live_contexts(self._tenant(scope), scope, self._now())
-            fitting = [context for context in live if find.passes(context, query)]
+            tenant = self._tenant(scope)
+            live = look.live_contexts(tenant, scope, self._now())
+            known = (find.known(tenant.contexts[c.context_id], query.as_of) for c in live)
+            fitting = [c for c in known if c is not None and find.passes(c, query)]
         return find.ranked(fitting[::-1], query)
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:

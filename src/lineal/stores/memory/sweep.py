@@ -21,9 +21,12 @@ RECEIPT_LIFE = timedelta(days=7)
 
 
 def sweep(tenants: Iterable[Tenant], now: datetime, limit: int) -> SweepReport:
-    """Take out at most `limit` rows of a kind, behind all walls, what ended first."""
+    """Take out at most `limit` rows of a kind, behind all walls, what ended first; of contexts
+    those that have expired before those that were withheld."""
     rooms = list(tenants)
-    contexts = sorted(_contexts(rooms, now), key=itemgetter(0))[:limit]
+    expired = sorted(_contexts(rooms, now), key=itemgetter(0))
+    withheld = sorted(_withheld(rooms, now), key=itemgetter(0))
+    contexts = [*expired, *withheld][:limit]
     for _, tenant, mark in contexts:
         bury(tenant, mark)
     users = sorted(_users(rooms, now), key=itemgetter(0))[:limit]
@@ -38,8 +41,18 @@ def sweep(tenants: Iterable[Tenant], now: datetime, limit: int) -> SweepReport:
 def _contexts(tenants: list[Tenant], now: datetime) -> Iterator[tuple[datetime, Tenant, Tombstone]]:
     """(when it ended, where, the mark to leave)."""
     for tenant in tenants:
-        marks = (tombstone(tenant, name, now) for name in tenant.contexts)
+        names = (name for name in tenant.contexts if name not in tenant.withheld)
+        marks = (tombstone(tenant, name, now) for name in names)
         yield from ((mark.ended_at, tenant, mark) for mark in marks if mark is not None)
+
+
+def _withheld(tenants: list[Tenant], now: datetime) -> Iterator[tuple[datetime, Tenant, Tombstone]]:
+    """(until when it could be given back, where, the mark to leave)."""
+    for tenant in tenants:
+        for name, held in tenant.withheld.items():
+            mark = tombstone(tenant, name, now)
+            if mark is not None and held.until <= now:
+                yield held.until, tenant, mark
 
 
 def _users(
@@ -72,7 +85,7 @@ def stats(tenant: Tenant, scope: Scope, now: datetime, size_bytes: int) -> Store
     live = live_contexts(tenant, scope, now)
     users = [revisions[-1] for revisions in tenant.users.values()]
     ended = tombstones(tenant, scope, (*tenant.contexts, *tenant.tombstones), now)
-    unswept = ended.keys() & tenant.contexts.keys()
+    unswept = ended.keys() & (tenant.contexts.keys() - tenant.withheld.keys())
     return StoreStats(
         contexts=len(live),
         revisions=sum(len(tenant.contexts[context.context_id]) for context in live),

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from lineal.models.changes import Fingerprint, Outcome, Receipt, Scope, Task, Tombstone
 from lineal.models.context import Context, Sighting
 from lineal.models.lineage import Edge
 from lineal.models.user import Head, UserRow
 
-__all__ = ["Subject", "TaskKey", "Tenant", "task_key", "user_key", "within"]
+__all__ = ["Held", "Subject", "TaskKey", "Tenant", "task_key", "user_key", "within"]
 
 Subject = str | tuple[str, str]
 """A context's id, or a user row's (user_id, domain)."""
 
 TaskKey = tuple[str, str, str, str]
 """user_id, domain, kind, context_id."""
+
+
+class Held(NamedTuple):
+    """That a context is withheld: by which root, since when, until when it can be given back."""
+
+    root: str
+    at: datetime
+    until: datetime
 
 
 @dataclass
@@ -26,6 +36,7 @@ class Tenant:
     users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
     shown: by key of a receipt, what its answer shows or names.
     places: of users in order of first receipt, from 1. tasks: by their key.
+    withheld: of the contexts, those that are.
     """
 
     contexts: dict[str, list[Context]] = field(default_factory=dict)
@@ -33,6 +44,7 @@ class Tenant:
     heads: dict[tuple[str, str], dict[str, Head]] = field(default_factory=dict)
     up: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
+    withheld: dict[str, Held] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     sightings: dict[str, list[Sighting]] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)

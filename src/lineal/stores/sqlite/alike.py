@@ -24,7 +24,7 @@ share can cost. One more than this is found only by another of its keys."""
 
 _SELECT_EQUAL = (
     "SELECT seq FROM context WHERE tenant = ? AND user_id = ? AND domain = ? AND content_key = ? "
-    "ORDER BY seq DESC LIMIT ?"
+    "AND held_until IS NULL ORDER BY seq DESC LIMIT ?"
 )
 _SELECT_NEAR = "SELECT key_seq FROM context_key WHERE room = ? AND near_key = ? LIMIT ?"
 _INSERT = "INSERT OR IGNORE INTO context_key VALUES (?, ?, ?)"
@@ -32,11 +32,16 @@ _DELETE = "DELETE FROM context_key WHERE room = ? AND near_key = ? AND key_seq =
 
 
 def alike(
-    connection: apsw.Connection, scope: Scope, asked: Fingerprint | None, now: datetime
+    connection: apsw.Connection,
+    scope: Scope,
+    asked: Fingerprint | None,
+    projects: tuple[str, ...] | None,
+    now: datetime,
 ) -> tuple[Context, ...]:
     """Live contexts of equal content_key by receipt, then those that share most keys, newest first.
 
     At most ALIKE_MAX, and only their texts are read. () for a scope of many.
+    projects: only of these and of none; None: of any.
     """
     if asked is None or scope.user_id is None or scope.domain is None:
         return ()
@@ -44,7 +49,11 @@ def alike(
     equal = [seq for (seq,) in all_rows(connection, _SELECT_EQUAL, *key, WALK_MAX)]
     near = _most_shared(connection, _room(*key[:3]), asked.keys, known=set(equal))
     found = (numbered(connection, scope, seq, now) for seq in (*reversed(equal), *near))
-    live = (context for context in found if context is not None)
+    live = (
+        context
+        for context in found
+        if context is not None and (projects is None or context.project in (None, *projects))
+    )
     return tuple(islice(live, ALIKE_MAX))
 
 
@@ -60,8 +69,8 @@ def drop_keys(connection: apsw.Connection, row: ContextRow) -> None:
 
 
 def key_entries(row: ContextRow) -> list[tuple[int, int, int]]:
-    """What the index should hold for this row."""
-    return _entries(row, row.marks.keys)
+    """What the index should hold for this row: nothing of one that is withheld."""
+    return [] if row.held else _entries(row, row.marks.keys)
 
 
 def _most_shared(

@@ -14,12 +14,29 @@ from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.digests import body_of, digest, ms_or_none, parsed, require_digest
 from lineal.stores.sqlite.statements import Value
 
-__all__ = ["CONTEXT_COLUMNS", "ContextRow", "Marks", "index_text", "tag_line", "tag_lines"]
+__all__ = [
+    "CONTEXT_COLUMNS",
+    "WITHHELD",
+    "ContextRow",
+    "Marks",
+    "index_text",
+    "tag_line",
+    "tag_lines",
+]
 
 CONTEXT_COLUMNS = (
     "seq, tenant, context_id, user_id, domain, revision, memory_type, expires_at, occurred_at, "
-    "created_at, updated_at, tag_lines, content_key, near_keys, context_digest"
+    "created_at, updated_at, tag_lines, content_key, near_keys, "
+    "project, held_at, held_until, held_root, context_digest"
 )
+
+WITHHELD = -(2**62)
+"""expires_at of a withheld row, in milliseconds: before every time that there is. The store's time
+can go back, after a jump of the clock that proved wrong; what is withheld must not come back then.
+"""
+
+_ALWAYS_COVERED = 12
+"""Columns, without seq, that every version of the tables has had."""
 
 
 class Marks(NamedTuple):
@@ -58,6 +75,10 @@ class ContextRow(NamedTuple):
     tag_lines: str
     content_key: str | None
     near_keys: bytes | None
+    project: str | None
+    held_at: int | None
+    held_until: int | None
+    held_root: str | None
     context_digest: bytes
 
     @classmethod
@@ -85,6 +106,8 @@ class ContextRow(NamedTuple):
             to_ms(context.updated_at),
             tag_lines(context.tags),
             *marks,
+            context.project,
+            *(None, None, None),
         )
         return cls(seq, *values, context_digest=digest(*_covered(values)))
 
@@ -100,7 +123,22 @@ class ContextRow(NamedTuple):
 
     def remarked(self, marks: Marks) -> ContextRow:
         row = self._replace(content_key=marks.content_key, near_keys=marks.near_keys)
-        return row._replace(context_digest=digest(*_covered(row[1:-1])))
+        return row._sealed()
+
+    @property
+    def held(self) -> bool:
+        """Withheld: hidden like what is forgotten, and in no index of words or likeness."""
+        return self.held_until is not None
+
+    def withheld(self, root: str, now_ms: int, until_ms: int) -> ContextRow:
+        row = self._replace(
+            expires_at=WITHHELD, held_at=now_ms, held_until=until_ms, held_root=root
+        )
+        return row._sealed()
+
+    def returnable(self, now_ms: int) -> bool:
+        """Withheld, and its time to be given back isn't over."""
+        return self.held_until is not None and now_ms < self.held_until
 
     def live(self, now_ms: int) -> bool:
         return self.expires_at is None or now_ms < self.expires_at
@@ -114,11 +152,16 @@ class ContextRow(NamedTuple):
         return parsed(Context, body, what)
 
     def tombstone(self) -> Tombstone:
-        """The mark of a row that has expired, swept or not."""
+        """The mark of a row that has ended, swept or not."""
+        if self.held_at is not None:
+            return self._ended("forgotten", self.held_at)
         return self._ended("expired", self.expires_at or 0)
 
     def forgotten(self, now_ms: int) -> Tombstone:
         return self._ended("forgotten", now_ms) if self.live(now_ms) else self.tombstone()
+
+    def _sealed(self) -> ContextRow:
+        return self._replace(context_digest=digest(*_covered(self[1:-1])))
 
     def _ended(self, reason: Literal["expired", "forgotten"], ended_at: int) -> Tombstone:
         return Tombstone(
@@ -134,8 +177,12 @@ class ContextRow(NamedTuple):
 
 
 def _covered(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    """What the digest is over: a row without keys has the digest that the first version gave it."""
-    return values if values[-1] is not None else values[:-1]
+    """What the digest is over: not the later columns from which on all are NULL, so that a row has
+    the digest that the version which wrote it gave it. No two rows share what is left."""
+    last = len(values)
+    while last > _ALWAYS_COVERED and values[last - 1] is None:
+        last -= 1
+    return values[:last]
 
 
 def tag_line(tag: str) -> str:

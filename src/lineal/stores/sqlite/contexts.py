@@ -10,6 +10,7 @@ import apsw
 from lineal.clock import to_ms
 from lineal.models.changes import Scope, Tombstone
 from lineal.models.context import Context
+from lineal.policy.expiry import is_live
 from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.digests import naming
@@ -23,6 +24,10 @@ __all__ = [
     "live_row",
     "numbered",
     "present_context",
+    "returnable",
+    "returnable_row",
+    "revision",
+    "revisions",
     "tombstones",
 ]
 
@@ -36,6 +41,20 @@ _SELECT_CONTEXT = sql(
 _SELECT_ROW = sql("SELECT", CONTEXT_COLUMNS, "FROM context WHERE tenant = ? AND context_id = ?")
 _SELECT_REVISIONS = (
     "SELECT number, body, body_digest FROM context_revision WHERE context_seq = ? ORDER BY number"
+)
+_SELECT_LATEST = (
+    "SELECT number, body, body_digest FROM context_revision WHERE context_seq = ? "
+    "ORDER BY number DESC LIMIT ?"
+)
+_SELECT_REVISION = (
+    "SELECT number, body, body_digest FROM context_revision WHERE context_seq = ? AND number = ?"
+)
+_SELECT_RETURNABLE = sql(
+    "SELECT",
+    CONTEXT_COLUMNS,
+    ", body, body_digest FROM context JOIN context_revision "
+    "ON context_seq = seq AND number = revision "
+    "WHERE tenant = ? AND held_root = ? AND held_until > ? ORDER BY seq",
 )
 _SELECT_TOMBSTONE = "SELECT * FROM tombstone WHERE tenant = ? AND context_id = ?"
 
@@ -97,6 +116,48 @@ def history(
     with naming(name):
         found = all_rows(connection, _SELECT_REVISIONS, row.seq)
     return tuple(row.context(number, body, check) for number, body, check in found)
+
+
+def revisions(
+    connection: apsw.Connection, scope: Scope, names: Iterable[str], most: int, now: datetime
+) -> dict[str, tuple[Context, ...]]:
+    """By id of each that is live: its latest `most` revisions, first to last."""
+    found: dict[str, tuple[Context, ...]] = {}
+    for name in names:
+        row = live_row(connection, scope, name, now)
+        if row is not None:
+            latest = all_rows(connection, _SELECT_LATEST, row.seq, most)
+            found[name] = tuple(row.context(*values) for values in reversed(latest))
+    return found
+
+
+def revision(connection: apsw.Connection, row: ContextRow, number: int) -> Context | None:
+    """That revision of the row, whether the row is live or not."""
+    values = one_row(connection, _SELECT_REVISION, row.seq, number)
+    return None if values is None else row.context(*values)
+
+
+def returnable_row(
+    connection: apsw.Connection, scope: Scope, name: str, now: datetime
+) -> ContextRow | None:
+    """The row of that id if it is withheld, can be given back, and is within the scope."""
+    row = context_row(connection, scope.tenant, name)
+    if row is None or not row.returnable(to_ms(now)):
+        return None
+    return row if _within(scope, row.user_id, row.domain) else None
+
+
+def returnable(
+    connection: apsw.Connection, scope: Scope, root: str, now: datetime
+) -> tuple[Context, ...]:
+    """What that root withholds and would be live if it were given back, in order of receipt."""
+    found: list[Context] = []
+    for values in all_rows(connection, _SELECT_RETURNABLE, scope.tenant, root, to_ms(now)):
+        row = ContextRow.checked(values[:-2])
+        if row.held_root == root and _within(scope, row.user_id, row.domain):
+            context = row.context(row.revision, *values[-2:])
+            found += [context] if is_live(context.expires_at, now) else []
+    return tuple(found)
 
 
 def tombstones(

@@ -15,7 +15,7 @@ from lineal.stores.sqlite.statements import all_rows
 from lineal.stores.sqlite.tasks import tasks_of_context, tasks_of_user
 from lineal.stores.sqlite.user_rows import UserKept
 
-__all__ = ["erase_context", "erase_heads", "erase_user"]
+__all__ = ["erase_context", "erase_heads", "erase_user", "unlist_context"]
 
 _DELETE_REVISIONS = "DELETE FROM context_revision WHERE context_seq = ?"
 _DELETE_SIGHTINGS = "DELETE FROM sighting WHERE sighted_seq = ?"
@@ -29,14 +29,20 @@ _DELETE_HEAD = "DELETE FROM head WHERE tenant = ? AND user_id = ? AND domain = ?
 
 def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone) -> None:
     """Raises LinealError (damaged) when the text to take out of the index can't be trusted."""
-    fulltext.remove(connection, row)
-    receipts.empty_of_context(connection, row.tenant, row.context_id)
-    drop_keys(connection, row)
-    tasks_of_context(connection, row.tenant, row.context_id)
+    unlist_context(connection, row)
     connection.execute(_DELETE_REVISIONS, (row.seq,))
     connection.execute(_DELETE_SIGHTINGS, (row.seq,))
     connection.execute(_DELETE_CONTEXT, (row.seq,))
     connection.execute(_REPLACE_TOMBSTONE, tombstone_values(row.tenant, mark))
+
+
+def unlist_context(connection: apsw.Connection, row: ContextRow) -> None:
+    """Take out whatever leads to it or shows it; what was withheld left the indexes then."""
+    if not row.held:
+        fulltext.remove(connection, row)
+        drop_keys(connection, row)
+    receipts.empty_of_context(connection, row.tenant, row.context_id)
+    tasks_of_context(connection, row.tenant, row.context_id)
 
 
 def erase_user(connection: apsw.Connection, row: UserKept) -> None:

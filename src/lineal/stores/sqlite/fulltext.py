@@ -9,7 +9,13 @@ from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.context_rows import ContextRow, index_text
 from lineal.stores.sqlite.statements import one_row
 
-__all__ = ["add", "remove", "replace"]
+__all__ = ["COLUMNS", "add", "remove", "replace"]
+
+COLUMNS = """
+    content, title, summary, tags, speaker,
+    content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+"""
+"""As the tables' first version made the index, for others that must find as it does."""
 
 _INSERT = (
     "INSERT INTO context_text (rowid, content, title, summary, tags, speaker) "

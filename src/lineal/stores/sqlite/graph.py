@@ -8,13 +8,13 @@ from itertools import islice
 
 import apsw
 
-from lineal.models.changes import Scope
+from lineal.models.changes import Reads, Scope
 from lineal.models.lineage import Direction, Edge, Relation
-from lineal.stores.sqlite.contexts import live_row
+from lineal.stores.sqlite.contexts import live_row, returnable_row
 from lineal.stores.sqlite.rows import edge_of, edge_values
 from lineal.stores.sqlite.statements import all_rows
 
-__all__ = ["EDGES_MAX", "descendants", "edges", "keep_edge"]
+__all__ = ["EDGES_MAX", "descendants", "drop_seen_uses", "edges", "keep_edge"]
 
 EDGES_MAX = 10_000
 """Most edges in one answer, as the port promises."""
@@ -23,6 +23,10 @@ WALK_MAX = 100_000
 """Most memories that one walk looks at, ended ones included."""
 
 _INSERT = "INSERT OR IGNORE INTO edge VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DELETE_SEEN_USES = (
+    "DELETE FROM edge WHERE tenant = ? AND child_id = ? AND child_revision = ? "
+    "AND relation = 'used' AND basis = 'observed'"
+)
 _SELECT_UP = "SELECT * FROM edge WHERE tenant = ? AND child_id = ? LIMIT ?"
 _SELECT_DOWN = "SELECT * FROM edge WHERE tenant = ? AND parent_id = ? LIMIT ?"
 _SELECT_CHILDREN = "SELECT * FROM edge WHERE tenant = ? AND parent_id = ?"
@@ -30,6 +34,11 @@ _SELECT_CHILDREN = "SELECT * FROM edge WHERE tenant = ? AND parent_id = ?"
 
 def keep_edge(connection: apsw.Connection, tenant: str, edge: Edge) -> None:
     connection.execute(_INSERT, edge_values(tenant, edge))
+
+
+def drop_seen_uses(connection: apsw.Connection, tenant: str, child_id: str, revision: int) -> None:
+    """Take out the observed `used` edges of one revision."""
+    connection.execute(_DELETE_SEEN_USES, (tenant, child_id, revision))
 
 
 def edges(
@@ -47,16 +56,17 @@ def descendants(
     connection: apsw.Connection,
     scope: Scope,
     root: str,
-    relations: tuple[Relation, ...],
-    most: int,
+    reads: Reads,
     now: datetime,
 ) -> tuple[str, ...]:
-    """The live ones that rest on root: breadth first, by id within a level, never root itself.
-
-    What has ended is walked through and not named. At most `most`."""
+    """The live ones that rest on root, as `reads` asks: breadth first, by id within a level, never
+    root itself unless it is withheld. What has ended is walked through and not named."""
+    relations, most = reads.relations, reads.descendants_max
+    find = [live_row, returnable_row] if reads.descendants_withheld else [live_row]
     seen = {root}
     level = [root]
-    live: list[str] = []
+    held = reads.descendants_withheld and returnable_row(connection, scope, root, now)
+    live = [root] if held else []
     while level and len(live) < most and len(seen) < WALK_MAX:
         children = {
             child
@@ -65,7 +75,7 @@ def descendants(
         }
         level = sorted(children - seen)
         seen.update(level)
-        live += [name for name in level if live_row(connection, scope, name, now)]
+        live += [n for n in level if any(row(connection, scope, n, now) for row in find)]
     return tuple(live[:most])
 
 

@@ -14,6 +14,7 @@ from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
 from lineal.stores.sqlite import fulltext, receipts
 from lineal.stores.sqlite.alike import keep_keys
+from lineal.stores.sqlite.completing import complete
 from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import context_row, kept_tombstone
 from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
@@ -25,18 +26,20 @@ from lineal.stores.sqlite.sightings import keep_sighting
 from lineal.stores.sqlite.tasks import drop_task, keep_task
 from lineal.stores.sqlite.user_rows import UserKept
 from lineal.stores.sqlite.users import kept_user
+from lineal.stores.sqlite.withholding import give_back, withhold
 
 __all__ = ["keep"]
 
 _INSERT_CONTEXT = (
     "INSERT INTO context (tenant, context_id, user_id, domain, revision, memory_type, expires_at, "
     "occurred_at, created_at, updated_at, tag_lines, content_key, near_keys, "
-    "context_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "project, held_at, held_until, held_root, context_digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UPDATE_CONTEXT = (
     "UPDATE context SET revision = ?, memory_type = ?, expires_at = ?, occurred_at = ?, "
     "created_at = ?, updated_at = ?, tag_lines = ?, content_key = ?, near_keys = ?, "
-    "context_digest = ? WHERE seq = ?"
+    "project = ?, held_at = ?, held_until = ?, held_root = ?, context_digest = ? WHERE seq = ?"
 )
 _UPDATE_MARKS = (
     "UPDATE context SET content_key = ?, near_keys = ?, context_digest = ? WHERE seq = ?"
@@ -53,10 +56,18 @@ _REPLACE_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime) -> None:
-    """Keep all of it, or raise LinealError: conflict for a revision that doesn't follow."""
+    """Keep all of it, or raise LinealError: conflict for a revision that doesn't follow.
+
+    In this order: what is given back is live, so it can be completed and revised by the same write.
+    """
+    give_back(connection, scope, changes.restore, now)
+    if changes.completed is not None:
+        complete(connection, scope, changes.completed, now)
     _keep_contexts(connection, scope, changes, now)
     _keep_users(connection, scope, changes, now)
     _keep_others(connection, scope, changes)
+    if changes.withhold is not None:
+        withhold(connection, scope, changes.withhold, now)
     for name in changes.forget:
         _forget(connection, scope, name, now)
     if changes.receipt is not None:
@@ -159,9 +170,9 @@ def _remark(connection: apsw.Connection, scope: Scope, changes: Changes) -> None
     written = {context.context_id for context in changes.contexts}
     for name, fingerprint in changes.fingerprints.items():
         old = None if name in written else context_row(connection, scope.tenant, name)
-        if old is not None:
+        if old is not None and not old.held:
             row = old.remarked(Marks.of(fingerprint))
-            connection.execute(_UPDATE_MARKS, (*row[-3:], row.seq))
+            connection.execute(_UPDATE_MARKS, (*row.marks, row.context_digest, row.seq))
             keep_keys(connection, row, old.marks)
 
 

@@ -12,7 +12,7 @@ from lineal.models.changes import Reads, Receipt, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.user import UserRow
 from lineal.stores.sqlite.alike import alike
-from lineal.stores.sqlite.contexts import live_row, present_context
+from lineal.stores.sqlite.contexts import live_row, present_context, returnable, revisions
 from lineal.stores.sqlite.graph import descendants
 from lineal.stores.sqlite.receipts import receipt
 from lineal.stores.sqlite.sightings import sightings
@@ -39,8 +39,10 @@ def snapshot(connection: apsw.Connection, scope: Scope, reads: Reads, now: datet
         contexts=contexts,
         tombstones=marks,
         receipt=_receipt(connection, scope, reads.receipt, now),
-        alike=alike(connection, scope, reads.alike, now),
+        alike=alike(connection, scope, reads.alike, reads.alike_in, now),
         sightings=sightings(connection, scope, contexts, now) if reads.sightings else {},
+        revisions=_revisions(connection, scope, contexts, reads.revisions, now),
+        withheld=_withheld(connection, scope, reads.withheld_by, now),
         descendants=resting,
         owners=_owners(connection, scope, (*contexts, *resting), now) if reads.owners else (),
     )
@@ -51,8 +53,19 @@ def _descendants(
 ) -> tuple[str, ...]:
     if reads.descendants_of is None:
         return ()
-    root, relations = reads.descendants_of, reads.relations
-    return descendants(connection, scope, root, relations, reads.descendants_max, now)
+    return descendants(connection, scope, reads.descendants_of, reads, now)
+
+
+def _revisions(
+    connection: apsw.Connection, scope: Scope, names: Iterable[str], most: int, now: datetime
+) -> dict[str, tuple[Context, ...]]:
+    return revisions(connection, scope, names, most, now) if most else {}
+
+
+def _withheld(
+    connection: apsw.Connection, scope: Scope, root: str | None, now: datetime
+) -> tuple[Context, ...]:
+    return () if root is None else returnable(connection, scope, root, now)
 
 
 def _owners(

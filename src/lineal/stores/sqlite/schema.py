@@ -207,7 +207,29 @@ CREATE INDEX task_context ON task (context_id);
 CREATE INDEX user_row_peers ON user_row (tenant, domain, user_seq, expires_at);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND)
+_THIRD = """
+-- NULL: of no project. What a row's digest is over: context_rows.py.
+ALTER TABLE context ADD COLUMN project TEXT;
+
+-- A withheld memory: since when, until when it can be given back, and by which id it is asked
+-- back. Its expires_at is WITHHELD (context_rows.py), so that it is live at no time; its own is in
+-- its text. NULL, all three, of every other.
+ALTER TABLE context ADD COLUMN held_at INTEGER;
+ALTER TABLE context ADD COLUMN held_until INTEGER;
+ALTER TABLE context ADD COLUMN held_root TEXT;
+
+-- As before, and with the project, so that counting what is listed needs no row.
+DROP INDEX context_newest;
+CREATE INDEX context_newest
+    ON context (tenant, user_id, domain, seq, expires_at, memory_type, project);
+
+-- None of these has an entry for what is only appended.
+CREATE INDEX context_held ON context (tenant, held_root) WHERE held_root IS NOT NULL;
+CREATE INDEX context_held_until ON context (held_until) WHERE held_until IS NOT NULL;
+CREATE INDEX context_changed ON context (tenant, user_id, domain, updated_at) WHERE revision > 1;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
 """Appended to, never edited: the number of those that ran is the file's user_version."""
 
 VERSION = len(MIGRATIONS)

@@ -23,19 +23,28 @@ from lineal.stores.sqlite.statements import (
     wall,
 )
 
-__all__ = ["find", "match_words"]
+__all__ = [
+    "WEIGHTS",
+    "Filter",
+    "Listed",
+    "content_filter",
+    "find",
+    "listed",
+    "live_filter",
+    "match_words",
+]
 
 TERMS_MAX = 256
 """Most words of one question; each costs a walk through the index."""
 
-_WEIGHTS = "bm25(context_text, 1.0, 2.0, 1.5, 2.0, 1.0)"
+WEIGHTS = "1.0, 2.0, 1.5, 2.0, 1.0"
 """A word in the title or among the tags says more than one in the text."""
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 _MATCHING = (
     "FROM context_text JOIN context ON seq = context_text.rowid WHERE context_text MATCH ? AND"
 )
-_BEST = sql("SELECT seq,", _WEIGHTS, "AS badness", _MATCHING)
+_BEST = sql("SELECT seq, bm25(context_text,", WEIGHTS, ") AS badness", _MATCHING)
 _BEST_ORDER = "ORDER BY badness, seq DESC LIMIT ?"
 _COUNT_MATCHING = sql("SELECT count(*)", _MATCHING)
 _NEWEST = "SELECT seq, 0.0 FROM context WHERE"
@@ -49,16 +58,39 @@ _WHOLE = sql(
 )
 
 
-class _Filter(NamedTuple):
+_OF_NONE = "project IS NULL"
+_OF_THESE = "project IN (?, ?, ?, ?, ?, ?, ?, ?)"
+PROJECTS_PLACES = 8
+"""Projects are looked for so many at a time, so that one prepared statement serves them all."""
+
+
+class Filter(NamedTuple):
+    """A condition on rows of context, and the values it binds."""
+
     condition: str
     values: tuple[Value, ...]
+
+    def also(self, condition: str, *values: Value) -> Filter:
+        return Filter(sql(self.condition, "AND", condition), (*self.values, *values))
+
+
+class Listed(NamedTuple):
+    """found: by the number of its row and in order, each candidate. matched: how many in all."""
+
+    found: dict[int, Candidate]
+    matched: int
 
 
 def find(
     connection: apsw.Connection, scope: Scope, query: TextQuery, now: datetime
 ) -> CandidatePage:
     """Live contexts that match any of the words, best first; newest first without words."""
-    passing = _filter(scope, query, to_ms(now))
+    found, matched = listed(connection, query, content_filter(scope, query, now))
+    return CandidatePage(candidates=tuple(found.values()), matched=matched)
+
+
+def listed(connection: apsw.Connection, query: TextQuery, passing: Filter) -> Listed:
+    """As `find`, of the rows that pass."""
     if query.terms:
         words = match_words(query.terms)
         found = _rows(connection, _BEST, _BEST_ORDER, passing, (words,), query.limit)
@@ -66,8 +98,7 @@ def find(
     else:
         found = _rows(connection, _NEWEST, _NEWEST_ORDER, passing, (), query.limit)
         matched = _count(connection, _COUNT_ALL, passing, (), len(found), query.limit)
-    candidates = tuple(_candidate(connection, seq, badness) for seq, badness in found)
-    return CandidatePage(candidates=candidates, matched=matched)
+    return Listed({seq: _candidate(connection, seq, badness) for seq, badness in found}, matched)
 
 
 def match_words(terms: tuple[str, ...]) -> str:
@@ -76,14 +107,32 @@ def match_words(terms: tuple[str, ...]) -> str:
     return " OR ".join('"' + term.replace("\0", " ").replace('"', '""') + '"' for term in distinct)
 
 
-def _filter(scope: Scope, query: TextQuery, now_ms: int) -> _Filter:
+def live_filter(scope: Scope, now: datetime) -> Filter:
+    """What is live within the scope."""
     condition, values = wall(scope)
-    parts = [condition, _LIVE]
+    return Filter(condition, values).also(_LIVE, to_ms(now))
+
+
+def content_filter(scope: Scope, query: TextQuery, now: datetime) -> Filter:
+    """What is live within the scope and passes all that the query asks beside its words."""
+    passing = live_filter(scope, now)
     if query.memory_types:
-        parts.append("memory_type IN (?, ?, ?, ?)")
-    parts += ["instr(tag_lines, ?) > 0"] * len(query.tags)
-    bound = (*values, now_ms, *_padded(query.memory_types), *map(tag_line, query.tags))
-    return _Filter(" AND ".join(parts), bound)
+        passing = passing.also("memory_type IN (?, ?, ?, ?)", *_padded(query.memory_types))
+    for tag in query.tags:
+        passing = passing.also("instr(tag_lines, ?) > 0", tag_line(tag))
+    if query.projects is not None:
+        passing = passing.also(_of_projects(len(query.projects)), *_names(query.projects))
+    return passing
+
+
+def _of_projects(number: int) -> str:
+    """Of none, or of one of so many; more places than that, up to a handful."""
+    return "(" + " OR ".join((_OF_NONE, *[_OF_THESE] * -(-number // PROJECTS_PLACES))) + ")"
+
+
+def _names(projects: tuple[str, ...]) -> tuple[Value, ...]:
+    """All places filled, with NULL, which nothing equals."""
+    return (*projects, *[None] * (-len(projects) % PROJECTS_PLACES))
 
 
 def _padded(memory_types: tuple[MemoryType, ...]) -> tuple[Value, ...]:
@@ -98,7 +147,7 @@ def _rows(
     connection: apsw.Connection,
     select: str,
     order: str,
-    passing: _Filter,
+    passing: Filter,
     words: tuple[str, ...],
     limit: int,
 ) -> list[Row]:
@@ -110,7 +159,7 @@ def _rows(
 def _count(
     connection: apsw.Connection,
     select: str,
-    passing: _Filter,
+    passing: Filter,
     words: tuple[str, ...],
     found: int,
     limit: int,

@@ -15,9 +15,13 @@ from lineal.stores.sqlite.contexts import live_row
 from lineal.stores.sqlite.digests import body_of, digest, parsed
 from lineal.stores.sqlite.statements import Row, all_rows, one_value
 
-__all__ = ["keep_sighting", "sighting_of", "sightings"]
+__all__ = ["keep_sighting", "replace_sighting", "sighting_of", "sightings"]
 
 _INSERT = "INSERT INTO sighting VALUES (?, ?, ?, ?)"
+_UPDATE = (
+    "UPDATE sighting SET sighting_body = ?, sighting_digest = ? "
+    "WHERE sighted_seq = ? AND sighting_number = ?"
+)
 _SELECT_LAST = "SELECT max(sighting_number) FROM sighting WHERE sighted_seq = ?"
 _SELECT_LATEST = (
     "SELECT tenant, context_id, sighting_number, sighting_body, sighting_digest "
@@ -53,6 +57,22 @@ def keep_sighting(
     body = body_of(sighting)
     check = digest(row.tenant, name, number, body)
     connection.execute(_INSERT, (row.seq, number, body, check))
+
+
+def replace_sighting(
+    connection: apsw.Connection, scope: Scope, old: Sighting, new: Sighting, now: datetime
+) -> None:
+    """In its place, if it is among the latest SIGHTINGS_MAX of a live context; else nothing."""
+    row = live_row(connection, scope, old.context_id, now)
+    if row is None:
+        return
+    latest = all_rows(connection, _SELECT_LATEST, row.seq, SIGHTINGS_MAX)
+    said = body_of(old)
+    number = next((v[2] for v in reversed(latest) if body_of(sighting_of(v)) == said), None)
+    if number is not None:
+        body = body_of(new)
+        check = digest(row.tenant, row.context_id, number, body)
+        connection.execute(_UPDATE, (body, check, row.seq, number))
 
 
 def sighting_of(values: Row) -> Sighting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lineal.clock import to_ms
 from lineal.models.changes import Scope, StoreStats
 from lineal.stores.sqlite.connection import engine_name
+from lineal.stores.sqlite.context_rows import WITHHELD
 from lineal.stores.sqlite.readers import View
 from lineal.stores.sqlite.schema import VERSION
 from lineal.stores.sqlite.statements import Value, all_rows, one_value, sql, wall
@@ -28,14 +29,16 @@ def stats(view: View, scope: Scope, wal_bytes: int) -> StoreStats:
     bound: tuple[Value, ...] = (*inside.values, to_ms(view.now))
     by_type = all_rows(view.connection, sql(_BY_TYPE, live, "GROUP BY memory_type"), *bound)
     by_domain = all_rows(view.connection, sql(_BY_DOMAIN, live, "GROUP BY domain"), *bound)
-    ended = sql(_CONTEXTS, inside.condition, "AND expires_at <= ?")
+    expired = sql(_CONTEXTS, inside.condition, "AND expires_at > ? AND expires_at <= ?")
+    swept = _count(view, sql(_TOMBSTONES, inside.condition), inside.values)
+    held = sql(_CONTEXTS, inside.condition, "AND expires_at = ?")
     return StoreStats(
         contexts=_count(view, sql(_CONTEXTS, live), bound),
         revisions=_count(view, sql(_REVISIONS, live), bound),
         users=_count(view, sql(_USERS, live), bound),
-        tombstones=_count(view, sql(_TOMBSTONES, inside.condition), inside.values),
+        tombstones=swept + _count(view, held, (*inside.values, WITHHELD)),
         edges=_count(view, _EDGES, (scope.tenant,)),
-        expired_unswept=_count(view, ended, bound),
+        expired_unswept=_count(view, expired, (*inside.values, WITHHELD, to_ms(view.now))),
         by_type=dict(by_type),
         by_domain=dict(by_domain),
         size_bytes=view.connection.pragma("page_count") * view.connection.pragma("page_size"),

@@ -39,6 +39,7 @@ from lineal.stores.sqlite import (
     graph,
     look,
     outcomes,
+    past,
     peers,
     search,
     stats,
@@ -139,7 +140,8 @@ class SqliteStore:
         return await self._look(lambda view: look.snapshot(view.connection, scope, reads, view.now))
 
     async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
-        return await self._look(lambda view: search.find(view.connection, scope, query, view.now))
+        look_for = search.find if query.as_of is None else past.find
+        return await self._look(lambda view: look_for(view.connection, scope, query, view.now))
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
         return await self._look(

@@ -9,7 +9,7 @@ from lineal.models.base import rfc3339
 from lineal.models.changes import SweepReport
 from lineal.policy.expiry import ClockMark
 from lineal.stores.sqlite import receipts
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, WITHHELD, ContextRow
 from lineal.stores.sqlite.erase import erase_context, erase_user
 from lineal.stores.sqlite.statements import all_rows, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
@@ -21,7 +21,12 @@ BITE_MAX = 100
 """Most rows of a kind in one transaction: some 20 ms, so that writers don't wait for a sweep."""
 
 _SELECT_CONTEXTS = sql(
-    "SELECT", CONTEXT_COLUMNS, "FROM context WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+    "SELECT",
+    CONTEXT_COLUMNS,
+    "FROM context WHERE expires_at > ? AND expires_at <= ? ORDER BY expires_at LIMIT ?",
+)
+_SELECT_WITHHELD = sql(
+    "SELECT", CONTEXT_COLUMNS, "FROM context WHERE held_until <= ? ORDER BY held_until LIMIT ?"
 )
 _SELECT_USERS = sql(
     "SELECT", USER_COLUMNS, "FROM user_row WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
@@ -57,7 +62,10 @@ def added(one: SweepReport, other: SweepReport) -> SweepReport:
 
 
 def _sweep_contexts(transaction: Transaction, now_ms: int, limit: int) -> int:
-    ended = all_rows(transaction.connection, _SELECT_CONTEXTS, now_ms, limit)
+    """What has expired, then what can't be given back any more."""
+    ended = all_rows(transaction.connection, _SELECT_CONTEXTS, WITHHELD, now_ms, limit)
+    rest = limit - len(ended)
+    ended += all_rows(transaction.connection, _SELECT_WITHHELD, now_ms, rest)
     for row in map(ContextRow.checked, ended):
         erase_context(transaction.connection, row, row.tombstone())
     return len(ended)

@@ -17,7 +17,16 @@ from lineal.stores.sqlite.rows import head_of
 from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, sql
 from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
-__all__ = ["head", "is_known", "kept_head", "kept_user", "live_user", "user_history"]
+__all__ = [
+    "Found",
+    "head",
+    "is_known",
+    "kept_head",
+    "kept_user",
+    "live_found",
+    "live_user",
+    "user_history",
+]
 
 _SELECT_USER = sql(
     "SELECT",
@@ -47,7 +56,7 @@ class _Present(NamedTuple):
     body_digest: Any
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """A user row with the body of its present revision, not yet checked."""
 
     row: UserKept
@@ -90,7 +99,7 @@ def kept_user(connection: apsw.Connection, scope: Scope) -> UserKept | None:
 
 def user_history(connection: apsw.Connection, scope: Scope, now: datetime) -> tuple[str, ...]:
     """JSON of every revision of the live user row, first to last."""
-    found = _live(connection, scope, now)
+    found = live_found(connection, scope, now)
     if found is None:
         return ()
     revisions = all_rows(connection, _SELECT_USER_REVISIONS, found.row.user_seq)
@@ -99,7 +108,9 @@ def user_history(connection: apsw.Connection, scope: Scope, now: datetime) -> tu
 
 def head(connection: apsw.Connection, scope: Scope, name: str, now: datetime) -> Head | None:
     """The live user's head of that name."""
-    return None if _live(connection, scope, now) is None else kept_head(connection, scope, name)
+    return (
+        None if live_found(connection, scope, now) is None else kept_head(connection, scope, name)
+    )
 
 
 def kept_head(connection: apsw.Connection, scope: Scope, name: str) -> Head | None:
@@ -124,15 +135,16 @@ def _asked(values: Row, scope: Scope) -> UserKept:
     return row
 
 
-def _live(connection: apsw.Connection, scope: Scope, now: datetime) -> _Found | None:
+def live_found(connection: apsw.Connection, scope: Scope, now: datetime) -> Found | None:
+    """The scope's row with the JSON of its present revision, if it is live."""
     found = _found(connection, scope)
     return found if found is not None and found.row.live(to_ms(now)) else None
 
 
-def _found(connection: apsw.Connection, scope: Scope) -> _Found | None:
+def _found(connection: apsw.Connection, scope: Scope) -> Found | None:
     if scope.user_id is None or scope.domain is None:
         return None
     values = one_row(connection, _SELECT_USER, scope.tenant, scope.user_id, scope.domain)
     if values is None:
         return None
-    return _Found(_asked(values[:-2], scope), *values[-2:])
+    return Found(_asked(values[:-2], scope), *values[-2:])

@@ -61,13 +61,13 @@ _TOTAL = (
 _KEYS = "SELECT room, near_key, key_seq FROM context_key"
 _MISFITS = (
     (
-        "SELECT count(*) FROM context WHERE NOT EXISTS "
+        "SELECT count(*) FROM context WHERE held_until IS NULL AND NOT EXISTS "
         "(SELECT 1 FROM context_text_docsize WHERE id = seq)",
         "memories are missing from the full-text index",
     ),
     (
         "SELECT count(*) FROM context_text_docsize WHERE NOT EXISTS "
-        "(SELECT 1 FROM context WHERE seq = id)",
+        "(SELECT 1 FROM context WHERE seq = id AND held_until IS NULL)",
         "entries of the full-text index belong to no memory",
     ),
     (
@@ -202,7 +202,7 @@ class _Check:
         revisions = all_rows(self._connection, _REVISIONS, seq)
         for found in revisions:
             context = row.context(*found)
-            if context.revision == row.revision:
+            if context.revision == row.revision and not row.held:
                 self._words.expect(seq, context)
         self._numbered(f"The memory '{row.context_id}'", 1, row.revision, revisions)
 

@@ -6,20 +6,18 @@ import apsw
 
 from lineal.models.context import Context
 from lineal.stores.sqlite.context_rows import index_text
-from lineal.stores.sqlite.statements import one_value
+from lineal.stores.sqlite.fulltext import COLUMNS
+from lineal.stores.sqlite.statements import one_value, sql
 
 __all__ = ["WordCheck"]
 
 # The engine's own check of an index without content can't know which words should be there, so
 # the index is made a second time, in memory (about 1 kB a memory), and both are compared.
-_MAKE = """
-CREATE VIRTUAL TABLE temp.expected USING fts5 (
-    content, title, summary, tags, speaker,
-    content = '', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE VIRTUAL TABLE temp.expected_words USING fts5vocab ('temp', 'expected', 'instance');
-CREATE VIRTUAL TABLE temp.present_words USING fts5vocab ('main', 'context_text', 'instance');
-"""
+_MAKE = (
+    sql("CREATE VIRTUAL TABLE temp.expected USING fts5 (", COLUMNS, ")"),
+    "CREATE VIRTUAL TABLE temp.expected_words USING fts5vocab ('temp', 'expected', 'instance')",
+    "CREATE VIRTUAL TABLE temp.present_words USING fts5vocab ('main', 'context_text', 'instance')",
+)
 _INSERT = (
     "INSERT INTO temp.expected (rowid, content, title, summary, tags, speaker) "
     "VALUES (?, ?, ?, ?, ?, ?)"
@@ -48,7 +46,8 @@ class WordCheck:
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
         connection.pragma("query_only", "OFF")  # tables in memory; the file stays read-only
-        connection.execute(_MAKE)
+        for statement in _MAKE:
+            connection.execute(statement)
 
     def expect(self, seq: int, context: Context) -> None:
         self._connection.execute(_INSERT, (seq, *index_text(context)))

@@ -108,6 +108,18 @@ class StoreAlike:
         assert await _alike(store, "same", 1, 2) == ["ctx_1"]
         assert await _alike(store, "same", 1, 2, scope=other) == ["ctx_2"]
 
+    async def test_only_the_asked_projects_and_none_count_before_the_bound(
+        self, store: Store
+    ) -> None:
+        for n in range(ALIKE_MAX + 2):
+            await _note(store, f"ctx_{n}", "same", 1, project="there")
+        await _note(store, "ctx_here", "same", 1, project="here")
+        await _note(store, "ctx_none", "same", 1)
+        asked = Fingerprint(content_key="same", keys=(1,))
+        found = (await store.read(ADA, Reads(alike=asked, alike_in=("here",)))).alike
+        assert [context.context_id for context in found] == ["ctx_here", "ctx_none"]
+        assert len(await _alike(store, "same", 1)) == ALIKE_MAX
+
     async def test_a_scope_of_many_users_finds_nothing_alike(self, store: Store) -> None:
         await _note(store, "ctx_1", "same", 1)
         for wide in (Scope(tenant="acme"), Scope(tenant="acme", user_id="ada")):
