@@ -14,10 +14,12 @@ from rich.text import Text
 
 from lineal.faces.cli.base import Command, read_settings, store_options, variable
 from lineal.faces.cli.doctor_entries import entry_findings
+from lineal.faces.cli.doctor_hooks import hook_findings, twice_findings
 from lineal.faces.cli.findings import (
     Finding,
     engine_finding,
     path_findings,
+    project_finding,
     round_trip,
     schema_findings,
     setting_values,
@@ -72,9 +74,12 @@ async def _examine(settings: Settings, trust: bool) -> list[Finding]:
         *version_findings(),
         await engine_finding(),
         *path_findings(settings),
+        await project_finding(settings),
         *schema_findings(settings),
         await store_finding(settings),
-        *[finding async for finding in entry_findings(trust)],
+        *[finding async for finding in entry_findings(settings, trust)],
+        *hook_findings(settings),
+        *twice_findings(settings),
         await round_trip(),
     ]
 

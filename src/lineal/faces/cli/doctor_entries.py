@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from lineal.errors import ErrorCode, LinealError
 from lineal.faces.cli.base import no_memory_yet
-from lineal.faces.cli.clients import CLIENTS, Client, Scope
+from lineal.faces.cli.clients import CLIENTS, PROJECT_DIRECTORY, Client, Scope
 from lineal.faces.cli.config_file import ENTRY
 from lineal.faces.cli.discreet import HIDDEN, hidden_secrets, is_open
 from lineal.faces.cli.findings import Finding, settings_alone
@@ -63,6 +63,12 @@ class Started(Model):
         except ValidationError:
             return None
 
+    def filled(self) -> Started:
+        """The same in this directory, as a client would fill it in."""
+        here = str(Path.cwd())
+        env = {name: value.replace(PROJECT_DIRECTORY, here) for name, value in self.env.items()}
+        return self.model_copy(update={"env": env})
+
     def discreet(self, message: str) -> str:
         """What its server said, without what the entry keeps secret."""
         for argument in self.args:
@@ -74,17 +80,20 @@ class Started(Model):
 
 
 class Place(NamedTuple):
-    """Where an entry was found. foreign: in a directory that may be somebody else's work."""
+    """Where an entry was found. foreign: in a directory that may be somebody else's work.
+    plugin: in our plugin's copy."""
 
     client: Client
     scope: str
     foreign: bool
     entry: Mapping[str, Any] | None
+    plugin: bool = False
 
     @property
     def finding(self) -> Finding:
-        name = f"{self.client.title}, {self.scope}"
-        return Finding(area="clients", name=name, ok=None, value="no entry")
+        name = f"{self.client.title}, {self.scope}{' plugin' if self.plugin else ''}"
+        value = "no plugin" if self.plugin else "no entry"
+        return Finding(area="clients", name=name, ok=None, value=value)
 
     @property
     def anew(self) -> str:
@@ -92,30 +101,45 @@ class Place(NamedTuple):
         return f"To write it anew: lineal init {self.client.name}{scope} --force"
 
 
-async def entry_findings(trust: bool) -> AsyncIterator[Finding]:
+async def entry_findings(settings: Settings, trust: bool) -> AsyncIterator[Finding]:
     """One for each place where a client would look for us. trust: also start what a project's
     file names when that isn't plainly lineal."""
-    for found in _places():
+    for found in _places(settings):
         yield found if isinstance(found, Finding) else await _examined(found, trust)
 
 
-def _places() -> Iterator[Place | Finding]:
+def _places(settings: Settings) -> Iterator[Place | Finding]:
     """Every place, or what is wrong with its file."""
     for client in CLIENTS.values():
         for scope in Scope:
-            file = client.file(scope)
-            if file is None:
-                continue
             place = Place(client, scope.value, foreign=scope is Scope.PROJECT, entry=None)
-            try:
-                yield place._replace(entry=file.entry())
-                if client.name == "claude-code" and scope is Scope.USER:
-                    # What `claude mcp add` makes unless it is told a scope.
-                    local = file.entry("projects", str(Path.cwd()))
-                    if local is not None:
-                        yield place._replace(scope="local", entry=local)
-            except LinealError as failure:
-                yield place.finding.model_copy(update={"ok": False, "value": failure.message})
+            yield from _looked_at(place, _configured(place, settings))
+            yield from _looked_at(place._replace(plugin=True), _copied(place, settings))
+
+
+def _looked_at(place: Place, found: Iterator[Place]) -> Iterator[Place | Finding]:
+    try:
+        yield from found
+    except LinealError as failure:
+        yield place.finding.model_copy(update={"ok": False, "value": failure.message})
+
+
+def _configured(place: Place, settings: Settings) -> Iterator[Place]:
+    file = place.client.file(Scope(place.scope), settings)
+    if file is None:
+        return
+    yield place._replace(entry=file.entry())
+    if place.client.name == "claude-code" and place.scope == Scope.USER.value:
+        # What `claude mcp add` makes unless it is told a scope.
+        local = file.entry("projects", str(Path.cwd()))
+        if local is not None:
+            yield place._replace(scope="local", entry=local)
+
+
+def _copied(place: Place, settings: Settings) -> Iterator[Place]:
+    copy = place.client.plugin(Scope(place.scope), settings)
+    if copy is not None:
+        yield place._replace(plugin=True, entry=copy.entry())
 
 
 async def _examined(place: Place, trust: bool) -> Finding:
@@ -126,7 +150,7 @@ async def _examined(place: Place, trust: bool) -> Finding:
         told = f"a server elsewhere, not started: {hidden_secrets(entry['url'])}"
         return finding.model_copy(update={"value": told})
     try:
-        started = Started.model_validate(entry)
+        started = Started.model_validate(entry).filled()
     except ValidationError:
         return _wrong(place, f"'{ENTRY}' has no command, arguments and variables that are text")
     if any("${" in part for part in (started.command, *started.args, *started.env.values())):

@@ -15,7 +15,14 @@ from typing import Any
 import anyio
 from rich.filesize import decimal
 
-from lineal.app import backend_of, local_call, open_service, schema_files, store_path
+from lineal.app import (
+    backend_of,
+    local_call,
+    open_service,
+    project_of,
+    schema_files,
+    store_path,
+)
 from lineal.errors import LinealError, Unsupported
 from lineal.faces.cli.base import no_memory_yet
 from lineal.faces.cli.discreet import hidden_secrets
@@ -29,6 +36,7 @@ __all__ = [
     "Finding",
     "engine_finding",
     "path_findings",
+    "project_finding",
     "round_trip",
     "schema_findings",
     "setting_values",
@@ -89,6 +97,17 @@ def path_findings(settings: Settings) -> Iterator[Finding]:
     yield _private("data directory", settings.home, os.W_OK | os.X_OK)
     if settings.backend.get_secret_value().split(":", 1)[0] in ("", "sqlite"):
         yield _private("store", store_path(settings), os.W_OK)
+
+
+async def project_finding(settings: Settings) -> Finding:
+    """Which project memories made here belong to, and by which names it is known besides."""
+    project = await project_of(settings)
+    if project is None:
+        value = "none: what is remembered from here is found from everywhere"
+    else:
+        others = ", ".join(project.aliases[1:])
+        value = f"{project.name}, also {others}" if others else project.name
+    return Finding(area="paths", name="project", ok=None, value=value)
 
 
 def setting_values(settings: Settings) -> dict[str, Any]:

@@ -1,42 +1,30 @@
-"""`lineal init`: our server in a client's configuration."""
+"""`lineal init`: our server in a client's configuration, with what makes its lineage true."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.text import Text
 
 from lineal.errors import LinealError
 from lineal.faces.cli.base import Command, json_option, read_settings
 from lineal.faces.cli.clients import CLIENTS, Client, Scope, cursor_link
-from lineal.faces.cli.config_file import ENTRY
-from lineal.faces.cli.discreet import shown_entry
-from lineal.faces.cli.installing import Place, place_of
-from lineal.faces.cli.launch import server_launch
-from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.init_words import Outcome, tell
+from lineal.faces.cli.installing import (
+    Change,
+    Wanted,
+    carried_out,
+    install_steps,
+    remove_steps,
+)
+from lineal.faces.cli.launch import hook_launch, server_launch
+from lineal.faces.cli.output import print_json
 from lineal.faces.cli.owner import DOMAIN, domain_of, user_of
-from lineal.faces.cli.visible import visible
-from lineal.models.base import Model
+from lineal.faces.cli.twice import also_there
 from lineal.policy.limits import check_id
+from lineal.settings import Settings
 
 __all__ = ["init"]
-
-
-class Outcome(Model):
-    """What was done, for people and machines. before: the entry that was there, if another,
-    without secrets."""
-
-    client: str
-    scope: Scope
-    action: str
-    place: str
-    entry: dict[str, Any]
-    before: dict[str, Any] | None = None
-    link: str | None = None
-    notes: tuple[str, ...] = ()
 
 
 @click.command(cls=Command)
@@ -58,9 +46,12 @@ class Outcome(Model):
     type=click.Path(path_type=Path, file_okay=False),
     help="Data directory, if not the usual one.",
 )
-@click.option("--print", "print_only", is_flag=True, help="Write nothing, only show the entry.")
-@click.option("--remove", is_flag=True, help="Take our entry out instead.")
-@click.option("--force", is_flag=True, help="Replace an entry that differs.")
+@click.option(
+    "--no-plugin", is_flag=True, help="claude-code: only the server's entry, without the plugin."
+)
+@click.option("--print", "print_only", is_flag=True, help="Write nothing, only show it.")
+@click.option("--remove", is_flag=True, help="Take out what init put in.")
+@click.option("--force", is_flag=True, help="Replace what differs.")
 @json_option
 def init(
     client_name: str,
@@ -68,6 +59,7 @@ def init(
     user: str | None,
     domain: str | None,
     home: Path | None,
+    no_plugin: bool,
     print_only: bool,
     remove: bool,
     force: bool,
@@ -75,26 +67,38 @@ def init(
 ) -> None:
     """Put lineal into the configuration of CLIENT: claude-code, cursor or vscode.
 
-    Other entries, keys and their order stay as they are.
+    Claude Code gets a plugin: the server, a skill that says how to use it, and hooks that tell it
+    which session, prompt and model a call belongs to. Cursor gets the server and hooks. Other
+    entries, hooks, keys and their order stay as they are.
     """
     if print_only and remove:
         raise click.UsageError("--print and --remove exclude each other.")
     client = CLIENTS[client_name]
-    place = place_of(client, Scope(scope))
+    if no_plugin and client.name != "claude-code":
+        raise click.UsageError("--no-plugin is for claude-code.")
+    settings = read_settings(home)
     if remove:
-        outcome = _removed(client, Scope(scope), place)
+        outcome = _removed(client, Scope(scope), settings, not no_plugin)
     else:
-        entry = client.entry(server_launch(**_environment(user, domain, home)))
-        outcome = _written(client, Scope(scope), place, entry, print_only, force)
+        wanted = _wanted(client, settings, user, domain, force)
+        outcome = _installed(client, Scope(scope), settings, wanted, not no_plugin, print_only)
     if as_json:
         print_json(outcome.model_dump(mode="json"))
     else:
-        _tell(client, outcome)
+        tell(client, outcome)
 
 
-def _environment(user: str | None, domain: str | None, home: Path | None) -> dict[str, str]:
+def _wanted(
+    client: Client, settings: Settings, user: str | None, domain: str | None, force: bool
+) -> Wanted:
+    env = _environment(settings, user, domain)
+    entry = client.entry(server_launch(**env))
+    hook = hook_launch(client.name, env.get("LINEAL_HOME"))
+    return Wanted(entry=entry, hook=hook, force=force)
+
+
+def _environment(settings: Settings, user: str | None, domain: str | None) -> dict[str, str]:
     """What the server is told: a client started from a desktop has none of this shell's."""
-    settings = read_settings(home)
     whose = {"user": user_of(user, settings), "domain": domain_of(domain, settings)}
     for field, value in whose.items():
         if not value or len(value) > 256:
@@ -106,94 +110,50 @@ def _environment(user: str | None, domain: str | None, home: Path | None) -> dic
     return env
 
 
-def _written(
-    client: Client,
-    scope: Scope,
-    place: Place,
-    entry: dict[str, Any],
-    print_only: bool,
-    force: bool,
+def _installed(
+    client: Client, scope: Scope, settings: Settings, wanted: Wanted, plugin: bool, dry: bool
 ) -> Outcome:
-    if print_only:
-        return _outcome(client, scope, place, "printed", entry)
-    before = place.entry()
-    if before == entry:
-        return _outcome(client, scope, place, "unchanged", entry)
-    if before is not None and not force:
-        raise LinealError.conflict(
-            f"{place} has another entry '{ENTRY}'. Nothing was written; --force replaces it.\n"
-            f"  there: {_on_a_line(before)}\n  wanted: {_on_a_line(entry)}",
-            before=shown_entry(before),
-            wanted=entry,
-        )
-    place.put(entry)
-    action = "added" if before is None else "replaced"
-    return _outcome(client, scope, place, action, entry, before)
-
-
-def _removed(client: Client, scope: Scope, place: Place) -> Outcome:
-    action = "removed" if place.remove() else "absent"
-    return Outcome(client=client.name, scope=scope, action=action, place=str(place), entry={})
-
-
-def _outcome(
-    client: Client,
-    scope: Scope,
-    place: Place,
-    action: str,
-    entry: dict[str, Any],
-    before: dict[str, Any] | None = None,
-) -> Outcome:
-    notes = []
-    if scope is Scope.PROJECT and action in ("added", "replaced"):
-        notes.append("The entry names paths of this machine: think before you commit the file.")
-    if "backend" in read_settings().model_fields_set:
-        notes.append("LINEAL_BACKEND is set here and not written down, for it may hold a password.")
+    steps = install_steps(client, scope, settings, wanted, plugin=plugin)
+    changes = carried_out(steps, dry=dry)
+    written = not dry and any(change.is_one for change in changes)
     return Outcome(
         client=client.name,
         scope=scope,
-        action=action,
-        place=str(place),
-        entry=entry,
-        before=None if before is None else shown_entry(before),
-        link=cursor_link(entry) if client.name == "cursor" else None,
-        notes=tuple(notes),
+        action="printed" if dry else _action(changes),
+        place=changes[0].place,
+        changes=changes,
+        entry=wanted.entry,
+        hook=None if len(changes) == 1 or not plugin else wanted.hook,
+        before=next((shown for change in changes if (shown := change.shown_before())), None),
+        link=cursor_link(wanted.entry) if client.name == "cursor" else None,
+        notes=(
+            *_notes(settings, in_project=written and scope is Scope.PROJECT),
+            *also_there(client, scope, settings),
+        ),
     )
 
 
-def _on_a_line(entry: dict[str, Any]) -> str:
-    """As JSON; variables that aren't ours by name only, for their values may be keys."""
-    return json.dumps(shown_entry(entry), ensure_ascii=False)
+def _removed(client: Client, scope: Scope, settings: Settings, plugin: bool) -> Outcome:
+    changes = carried_out(remove_steps(client, scope, settings, plugin=plugin), dry=False)
+    action = "removed" if any(change.is_one for change in changes) else "absent"
+    place = next((change.place for change in changes if change.is_one), changes[0].place)
+    return Outcome(
+        client=client.name, scope=scope, action=action, place=place, changes=changes, entry={}
+    )
 
 
-def _tell(client: Client, outcome: Outcome) -> None:
-    if outcome.action == "printed":
-        # The entry alone on stdout, to be put where it belongs; about it on stderr.
-        show(Text(_snippet(client, outcome.entry)))
-        click.echo(f"This goes into {visible(outcome.place)}; nothing was written.", err=True)
-        for line in _links_and_notes(outcome):
-            click.echo(visible(line), err=True)
-        return
-    said = {
-        "added": f"{client.title} has lineal now: {outcome.place}",
-        "replaced": f"{client.title} has the new entry now: {outcome.place}",
-        "unchanged": f"{client.title} has this entry already: {outcome.place}",
-        "removed": f"Taken out of {outcome.place}",
-        "absent": f"There was no entry '{ENTRY}' in {outcome.place}",
-    }
-    show(text(said[outcome.action]))
-    if outcome.entry:
-        show(text(_snippet(client, shown_entry(outcome.entry)), style="dim"))
-    if outcome.action in ("added", "replaced"):
-        show(Text(f"Start {client.title} anew, or reconnect its MCP servers."))
-    show(*(text(line, style="dim") for line in _links_and_notes(outcome)))
+def _action(changes: tuple[Change, ...]) -> str:
+    """What became of the server; `completed` where it was there and something else was not."""
+    first, *others = changes
+    if first.is_one or not any(change.is_one for change in others):
+        return first.action
+    return "completed"
 
 
-def _snippet(client: Client, entry: dict[str, Any]) -> str:
-    """The entry as it stands in the client's file."""
-    return json.dumps({client.key: {ENTRY: entry}}, indent=2)
-
-
-def _links_and_notes(outcome: Outcome) -> list[str]:
-    links = [f"The same by a link: {outcome.link}"] if outcome.link else []
-    return [*links, *outcome.notes]
+def _notes(settings: Settings, *, in_project: bool) -> list[str]:
+    notes = []
+    if in_project:
+        notes.append("It names paths of this machine: think before you commit it.")
+    if "backend" in settings.model_fields_set:
+        notes.append("LINEAL_BACKEND is set here and not written down, for it may hold a password.")
+    return notes

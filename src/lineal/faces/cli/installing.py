@@ -1,146 +1,187 @@
-"""Where a client's entry is put: into a file of ours to edit, or through the client itself."""
+"""What `lineal init` does for a client, in steps: each can say beforehand what it would do."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
 
 from lineal.errors import LinealError
 from lineal.faces.cli.clients import Client, Scope
-from lineal.faces.cli.config_file import ENTRY, ConfigFile
+from lineal.faces.cli.config_file import ENTRY
+from lineal.faces.cli.discreet import shown_entry
+from lineal.faces.cli.hooks_file import HooksFile
+from lineal.faces.cli.launch import Launch, command_line
+from lineal.faces.cli.places import Place, place_of
+from lineal.faces.cli.plugin_files import PluginCopy, plugin_files
+from lineal.models.base import Model
+from lineal.settings import Settings
 
-__all__ = ["Place", "place_of"]
-
-COMMAND_TIMEOUT_S = 60.0
-"""A client's own command starts a whole runtime; it takes seconds on a cold disk."""
-
-
-class Place(Protocol):
-    """One client's configuration in one scope. str() names it for people."""
-
-    def entry(self) -> dict[str, Any] | None:
-        """Our entry as it stands, or None."""
-        ...
-
-    def put(self, wanted: Mapping[str, Any]) -> None: ...
-
-    def remove(self) -> bool:
-        """False if there was none."""
-        ...
+__all__ = ["Change", "Step", "Wanted", "carried_out", "install_steps", "remove_steps"]
 
 
-def place_of(client: Client, scope: Scope) -> Place:
-    """The file, or the client's own command where the file is the client's to write."""
-    file = client.file(scope)
-    if file is None:
-        return ThroughCode(client)
-    claude = _program("claude") if client.name == "claude-code" and scope is Scope.USER else None
-    return InFile(file) if claude is None else ThroughClaude(claude, file)
+class Change(Model):
+    """What a step did, or would do. before: the entry that was there, if another. kept: what of a
+    plugin's directory stays, for it is not ours."""
+
+    what: Literal["entry", "plugin", "hooks"]
+    action: Literal["added", "replaced", "unchanged", "removed", "absent"]
+    place: str
+    kept: tuple[str, ...] = ()
+    before: dict[str, Any] | None = Field(default=None, exclude=True)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether anything is other than it was."""
+        return self.action not in ("unchanged", "absent")
+
+    def shown_before(self) -> dict[str, Any] | None:
+        """That entry without secrets."""
+        return None if self.before is None else shown_entry(self.before)
 
 
-class InFile:
-    """A file that we edit."""
-
-    def __init__(self, file: ConfigFile) -> None:
-        self._file = file
-
-    def __str__(self) -> str:
-        return str(self._file.path)
-
-    def entry(self) -> dict[str, Any] | None:
-        return self._file.entry()
-
-    def put(self, wanted: Mapping[str, Any]) -> None:
-        self._file.put(wanted)
-
-    def remove(self) -> bool:
-        return self._file.remove()
+Step = Callable[[bool], Change]
+"""Does it and tells; with True it only tells. Raises LinealError where it can't be done."""
 
 
-class ThroughClaude:
-    """Claude Code's user file: a running session rewrites it, so `claude` is asked to."""
+class Wanted(Model):
+    """What a client is to have. force: also where something else is."""
 
-    def __init__(self, claude: str, file: ConfigFile) -> None:
-        self._claude = claude
-        self._file = file
-
-    def __str__(self) -> str:
-        return f"{self._file.path} (by `claude mcp`)"
-
-    def entry(self) -> dict[str, Any] | None:
-        return self._file.entry()
-
-    def put(self, wanted: Mapping[str, Any]) -> None:
-        before = self.entry()
-        self.remove()  # `claude` never replaces an entry
-        try:
-            self._add(wanted)
-        except LinealError:
-            if before is not None:
-                self._add(before)
-            raise
-
-    def remove(self) -> bool:
-        if self._file.entry() is None:
-            return False
-        _run([self._claude, "mcp", "remove", "-s", "user", ENTRY])
-        return True
-
-    def _add(self, entry: Mapping[str, Any]) -> None:
-        _run([self._claude, "mcp", "add-json", "-s", "user", ENTRY, json.dumps(entry)])
+    entry: dict[str, Any]
+    hook: Launch
+    force: bool = False
 
 
-class ThroughCode:
-    """VS Code's user profile: only `code` knows which one, and it can only add."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def __str__(self) -> str:
-        return "the VS Code user profile (by `code --add-mcp`)"
-
-    def entry(self) -> dict[str, Any] | None:
-        return None
-
-    def put(self, wanted: Mapping[str, Any]) -> None:
-        code = _program("code")
-        if code is None:
-            raise LinealError.unavailable(
-                "The command 'code' can't be run from here, so nothing was written. In VS Code, "
-                "run 'MCP: Open User Configuration' and put in what "
-                "`lineal init vscode --print` shows.",
-                retryable=False,
-            )
-        _run([code, "--add-mcp", json.dumps({"name": ENTRY, **wanted})])
-
-    def remove(self) -> bool:
-        raise LinealError.unavailable(
-            "VS Code has no command that removes a server. Run 'MCP: Open User Configuration' "
-            f"there and take out '{ENTRY}'.",
-            retryable=False,
-        )
+def install_steps(
+    client: Client, scope: Scope, settings: Settings, wanted: Wanted, *, plugin: bool
+) -> list[Step]:
+    """The plugin in place of an entry or the other way round: both together would start two
+    servers, or leave the plugin's hooks without one."""
+    entry = EntryPart(place_of(client, scope, settings), wanted)
+    copy, hooks = client.plugin(scope, settings), client.hooks(scope)
+    if copy is not None:
+        part = PluginPart(copy, wanted)
+        return [part.put, entry.give_way] if plugin else [entry.put, part.give_way]
+    return [entry.put] if hooks is None else [entry.put, HooksPart(hooks, wanted.hook).put]
 
 
-def _program(name: str) -> str | None:
-    """The program's path; None also for a batch file, which takes JSON's quotes apart."""
-    path = shutil.which(name)
-    return path if path and Path(path).suffix.lower() not in {".cmd", ".bat"} else None
+def remove_steps(client: Client, scope: Scope, settings: Settings, *, plugin: bool) -> list[Step]:
+    """Everything of ours in this scope; without `plugin` a plugin stays."""
+    nothing = Wanted(entry={}, hook=Launch(command="", args=()), force=True)
+    entry = EntryPart(place_of(client, scope, settings), nothing)
+    copy, hooks = client.plugin(scope, settings), client.hooks(scope)
+    if copy is not None and plugin:
+        return [PluginPart(copy, nothing).give_way, entry.give_way]
+    return [entry.give_way] if hooks is None else [entry.give_way, HooksPart(hooks).give_way]
 
 
-def _run(command: Sequence[str]) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - the client's own program, no shell
-            command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as failure:
-        raise LinealError.unavailable(f"{command[0]} can't be run: {failure}") from failure
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-500:]
-        raise LinealError.unavailable(
-            f"`{' '.join(command[:3])}` failed with exit code {done.returncode}: {said}",
-            retryable=False,
-        )
+def carried_out(steps: Sequence[Step], *, dry: bool) -> tuple[Change, ...]:
+    """Done in order, once each has said that it can be. dry: only said."""
+    planned = tuple(step(True) for step in steps)
+    return planned if dry else tuple(step(False) for step in steps)
+
+
+class EntryPart:
+    """Our server in a client's configuration."""
+
+    def __init__(self, place: Place, wanted: Wanted) -> None:
+        self._place = place
+        self._wanted = wanted
+
+    def put(self, dry: bool) -> Change:
+        before = self._place.entry()
+        if before == self._wanted.entry:
+            return self._change("unchanged")
+        _settle(before, self._wanted, str(self._place), exactly=True)
+        if not dry:
+            self._place.put(self._wanted.entry)
+        return self._change("added" if before is None else "replaced", before)
+
+    def give_way(self, dry: bool) -> Change:
+        before = self._place.entry()
+        _settle(before, self._wanted, str(self._place))
+        removed = before is not None if dry else self._place.remove()
+        return self._change("removed" if removed else "absent", before)
+
+    def _change(self, action: Any, before: dict[str, Any] | None = None) -> Change:
+        return Change(what="entry", action=action, place=str(self._place), before=before)
+
+
+class PluginPart:
+    """Our plugin among those that a client loads."""
+
+    def __init__(self, copy: PluginCopy, wanted: Wanted) -> None:
+        self._copy = copy
+        self._wanted = wanted
+
+    def put(self, dry: bool) -> Change:
+        files = plugin_files(self._wanted.entry, self._wanted.hook)
+        if self._copy.has(files):
+            return self._change("unchanged")
+        before = self._copy.entry()
+        _settle(before, self._wanted, str(self._copy.path))
+        if not self._wanted.force:
+            self._copy.check(files)
+        action = "replaced" if self._copy.exists() else "added"
+        if not dry:
+            self._copy.put(files)
+        return self._change(action, before)
+
+    def give_way(self, dry: bool) -> Change:
+        if not self._copy.exists():
+            return self._change("absent")
+        before = self._copy.entry()
+        _settle(before, self._wanted, str(self._copy.path))
+        kept = self._copy.kept() if dry else self._copy.remove()
+        return self._change("removed", before).model_copy(update={"kept": kept})
+
+    def _change(self, action: Any, before: dict[str, Any] | None = None) -> Change:
+        return Change(what="plugin", action=action, place=str(self._copy.path), before=before)
+
+
+class HooksPart:
+    """Our hooks among those of a client."""
+
+    def __init__(self, hooks: HooksFile, hook: Launch | None = None) -> None:
+        self._hooks = hooks
+        self._line = "" if hook is None else command_line(hook)
+
+    def put(self, dry: bool) -> Change:
+        if self._hooks.has(self._line):
+            return self._change("unchanged")
+        action = "replaced" if self._hooks.commands() else "added"
+        if not dry:
+            self._hooks.put(self._line)
+        return self._change(action)
+
+    def give_way(self, dry: bool) -> Change:
+        removed = bool(self._hooks.commands()) if dry else self._hooks.remove()
+        return self._change("removed" if removed else "absent")
+
+    def _change(self, action: Any) -> Change:
+        return Change(what="hooks", action=action, place=str(self._hooks.path))
+
+
+def _settle(
+    before: dict[str, Any] | None, wanted: Wanted, place: str, *, exactly: bool = False
+) -> None:
+    """Raise LinealError where an entry would be lost that says something else. exactly: also what
+    starts no other server."""
+    if before is None or wanted.force:
+        return
+    entry = wanted.entry
+    if not exactly and all(before.get(key) == entry[key] for key in ("command", "args", "env")):
+        return
+    raise LinealError.conflict(
+        f"{place} has another entry '{ENTRY}'. Nothing was written; --force replaces it.\n"
+        f"  there: {_on_a_line(before)}\n  wanted: {_on_a_line(entry)}",
+        before=shown_entry(before),
+        wanted=entry,
+    )
+
+
+def _on_a_line(entry: Mapping[str, Any]) -> str:
+    """As JSON; variables that aren't ours by name only, for their values may be keys."""
+    return json.dumps(shown_entry(entry), ensure_ascii=False)

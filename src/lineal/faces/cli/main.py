@@ -20,6 +20,7 @@ __all__ = ["cli", "main"]
 COMMANDS: Mapping[str, str] = {
     "serve": "Serve the memory to an MCP client over stdin and stdout.",
     "init": "Put lineal into a client's configuration.",
+    "hook": "Take down one event of a client's hook, from stdin.",
     "demo": "Watch the main job on a real conversation, in a temporary store.",
     "doctor": "Check the installation, with a real round trip.",
     "search": "Find memories by plain words.",

@@ -1,0 +1,1 @@
+"""What clients install: directories of their own formats, copied out by `lineal init`."""
