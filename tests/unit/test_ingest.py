@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lineal.engine.backend import GRACE
 from lineal.engine.forgetting import forget
 from lineal.engine.ingest import RETRY, Text, append, update
 from lineal.engine.rows import Reading, present
@@ -626,7 +627,7 @@ def forgotten(user: UserRow, name: str) -> Changes:
     snapshot = seen(user, contexts={name: a_context(name)}, owners=(user,))
     request = ForgetContext(context_id=name)
     scoped = stamp("forget_context").model_copy(update={"scope": Scope(tenant="acme")})
-    return forget(snapshot, scoped, request, lambda _: SCHEMA).changes
+    return forget(snapshot, scoped, request, lambda _: SCHEMA, GRACE).changes
 
 
 def test_a_forgotten_text_goes_from_the_row_and_from_its_past() -> None:

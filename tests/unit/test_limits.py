@@ -13,6 +13,7 @@ from lineal.errors import ErrorCode, LinealError
 from lineal.models.context import SOURCES, AppendContext, UpdateContext
 from lineal.models.lineage import DeclaredLineage
 from lineal.models.parse import parse
+from lineal.models.search import SearchContext
 from lineal.models.user import UpsertUser
 from lineal.policy.limits import (
     JSON_CHARS_MAX,
@@ -21,6 +22,7 @@ from lineal.policy.limits import (
     check_append,
     check_id,
     check_query,
+    check_search,
     check_update,
     check_upsert,
     text_flags,
@@ -230,6 +232,7 @@ PLACES: list[tuple[Any, str, dict[str, Any]]] = [
     (append, "domain", {"domain": "?"}),
     (append, "session_id", {"session_id": "?"}),
     (append, "speaker", {"speaker": "?"}),
+    (append, "project", {"project": "?"}),
     (append, "tags", {"tags": ["fine", "?"]}),
     (append, "idempotency_key", {"idempotency_key": "?"}),
     (append, "lineage.source_ids", {"lineage": {"source_ids": ["?"]}}),
@@ -377,3 +380,11 @@ def test_flags_are_of_the_characters_and_not_of_their_order(text: str) -> None:
 def test_a_declared_lineage_may_be_empty() -> None:
     """N17"""
     check_append(AppendContext(content="A fact.", lineage=DeclaredLineage()), LIMITS)
+
+
+def test_no_memory_belongs_to_all_projects_and_a_search_may_ask_for_them() -> None:
+    assert "'*'" in refused(append, project="*").message
+    check_search(SearchContext(project="*"))
+    check_search(SearchContext(project=""))
+    with pytest.raises(LinealError):
+        check_search(SearchContext(project="a\u202eb"))

@@ -14,10 +14,24 @@ from lineal.models.lineage import (
     Edge,
     Evidence,
     Lineage,
+    ModelSeen,
     ObservedLineage,
     Relation,
+    ToolCall,
 )
-from lineal.policy.provenance import READS_MAX, agent_source, brief, edges_of, joined, observed
+from lineal.policy.provenance import (
+    CALLS_TOLD_MAX,
+    READS_MAX,
+    agent_source,
+    asked_of,
+    basis_of,
+    brief,
+    completed,
+    edges_of,
+    inherited,
+    joined,
+    observed,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -55,6 +69,7 @@ def test_what_the_request_shows_is_observed() -> None:
     assert seen == ObservedLineage(
         agent_source="claude-code/2.1.330",
         tool_calls=("append_context:toolu_1",),
+        calls=(ToolCall(id="toolu_1", tool="append_context"),),
         source_ids=("ctx_1", "ctx_2"),
         session_id="s1",
         traceparent="00-1-1-01",
@@ -188,3 +203,131 @@ def test_a_hit_says_what_is_known_of_its_lineage_and_nothing_that_isnt() -> None
         "tool_calls": ("append_context", "Read:1"),
         "declared": ["confidence", "model_version"],
     }
+
+
+# What is known later.
+
+CALL = ToolCall(id="t1", tool="append_context", input_hash="0" * 32)
+CALLED = Evidence(
+    tool="append_context",
+    client_name="claude-code",
+    client_version="2.1",
+    tool_use_id="t1",
+    input_hash="0" * 32,
+    session_id="s1",
+    entrypoint="cli",
+    traceparent="00-1-1-01",
+    read_ids=("ctx_1", "ctx_2"),
+    calls=(ToolCall(id="r1", tool="Read"), CALL),
+    model_version="opus",
+    model_seen=ModelSeen.HOOK,
+    prompt_id="p1",
+    agent_id="a1",
+    agent_type="Explore",
+)
+
+
+def a_lineage(evidence: Evidence, said: DeclaredLineage | None = None) -> Lineage:
+    return joined(said, observed(evidence), NOW, awaits=evidence.awaits)
+
+
+def test_what_is_asked_of_later_is_all_that_was_seen() -> None:
+    assert asked_of(observed(CALLED)) == CALLED
+
+
+@pytest.mark.parametrize("seen", [ObservedLineage(), observed(Evidence(tool="append_context"))])
+def test_of_a_call_without_a_name_nothing_can_be_asked(seen: ObservedLineage) -> None:
+    assert asked_of(seen) is None
+
+
+@given(said=st.none() | SAID)
+def test_what_is_known_already_changes_nothing(said: DeclaredLineage | None) -> None:
+    lineage = a_lineage(CALLED, said)
+    assert completed(lineage, CALLED) == lineage
+
+
+@given(said=st.none() | SAID)
+def test_completing_twice_is_completing_once(said: DeclaredLineage | None) -> None:
+    lineage = a_lineage(Evidence(tool="append_context", tool_use_id="t1", awaits=True), said)
+    whole = completed(lineage, CALLED)
+    assert completed(whole, CALLED) == whole
+    assert whole.declared == said
+
+
+def test_later_evidence_fills_in_and_what_else_was_known_stays() -> None:
+    begun = Evidence(tool="append_context", client_name="cursor", tool_use_id="t1", awaits=True)
+    said = DeclaredLineage(model_version="said", confidence=0.5)
+    lineage = a_lineage(begun, said).model_copy(update={"extractor": "rules.v1"})
+    whole = completed(lineage, CALLED)
+    assert (lineage.awaits, whole.awaits) == (True, False)
+    assert (lineage.model_version, whole.model_version) == ("said", "opus")
+    assert whole.tool_calls == ("Read:r1", "append_context:t1")
+    assert (whole.agent_source, whole.confidence, whole.extractor) == ("cursor", 0.5, "rules.v1")
+    assert whole.created_at == lineage.created_at
+    still = completed(lineage, CALLED.model_copy(update={"awaits": True}))
+    assert still == whole.model_copy(update={"awaits": True})
+
+
+def test_reads_that_were_only_supposed_are_taken_back_and_what_was_said_stays() -> None:
+    """L4"""
+    lineage = a_lineage(CALLED, DeclaredLineage(source_ids=("ctx_2", "ctx_9")))
+    assert lineage.source_ids == ("ctx_1", "ctx_2", "ctx_9")
+    whole = completed(lineage, CALLED.model_copy(update={"read_ids": ()}))
+    assert whole.source_ids == ("ctx_2", "ctx_9")
+
+
+def test_a_memory_is_no_source_of_itself_later_either() -> None:
+    """L4"""
+    whole = completed(a_lineage(CALLED), CALLED, of="ctx_2")
+    assert whole.source_ids == ("ctx_1",)
+
+
+def test_names_of_calls_are_kept_of_which_no_more_was_kept() -> None:
+    calls = tuple(ToolCall(id=f"r{n}", tool="Read") for n in range(CALLS_TOLD_MAX + 4))
+    lineage = a_lineage(CALLED.model_copy(update={"calls": (*calls, CALL), "awaits": True}))
+    assert lineage.observed is not None
+    assert len(lineage.observed.calls) == CALLS_TOLD_MAX
+    asked = asked_of(lineage.observed)
+    assert asked is not None
+    assert completed(lineage, asked).tool_calls == lineage.tool_calls
+    others = completed(lineage, CALLED).tool_calls
+    assert others == ("Read:r1", "append_context:t1")
+
+
+def test_a_later_revision_rests_on_the_same_but_was_not_made_the_same_way() -> None:
+    said = DeclaredLineage(
+        source_ids=("doc:1",),
+        derived_from=("doc:2",),
+        confidence=0.5,
+        tool_calls=("Read:1",),
+        model_version="opus",
+    )
+    kept = DeclaredLineage(source_ids=("doc:1",), derived_from=("doc:2",), confidence=0.5)
+    assert inherited(said) == kept
+    assert inherited(None) is None
+
+
+def test_each_known_value_says_how_it_is_known() -> None:
+    assert basis_of(Lineage(created_at=NOW)) == {}
+    assert basis_of(a_lineage(CALLED)) == dict.fromkeys(
+        ("agent_source", "model_version", "tool_calls", "source_ids"), Basis.OBSERVED
+    )
+    said = DeclaredLineage(
+        source_ids=("doc:1",), derived_from=(), confidence=0.0, tool_calls=("Read:1",)
+    )
+    seen = ObservedLineage(tool_calls=("append_context",))
+    assert basis_of(joined(said, seen, NOW)) == {
+        "tool_calls": Basis.OBSERVED,
+        "source_ids": Basis.DECLARED,
+        "confidence": Basis.DECLARED,
+    }
+
+
+@given(said=st.none() | SAID, seen=SEEN)
+def test_a_basis_is_given_for_what_is_known_and_for_nothing_else(
+    said: DeclaredLineage | None, seen: ObservedLineage
+) -> None:
+    lineage = joined(said, seen, NOW)
+    known = {name for name in Lineage.model_fields if getattr(lineage, name) not in (None, ())}
+    aside = {"created_at", "awaits", "declared", "observed"}
+    assert basis_of(lineage).keys() == known - aside

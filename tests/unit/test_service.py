@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
+import anyio
 import pytest
 
 from lineal.clock import ManualClock
@@ -26,10 +27,12 @@ from lineal.models.context import (
 )
 from lineal.models.lineage import Evidence, TraceLineage
 from lineal.models.parse import parse
+from lineal.models.project import Project
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.limits import Limits
 from lineal.policy.provenance import READS_MAX
+from lineal.ports.evidence import Witness
 from lineal.schemas.book import SchemaBook
 from lineal.service import SESSIONS_MAX, Defaults, Service, SessionReads
 from lineal.stores.memory import MemoryStore
@@ -42,7 +45,7 @@ LONG = "The project is built with uv and its tests are run with pytest, always."
 class House:
     """A service over a fresh memory, a clock that is moved by hand, and short ways to call it."""
 
-    def __init__(self, **defaults: str) -> None:
+    def __init__(self, witness: Witness | None = None, /, **defaults: str) -> None:
         self.clock = ManualClock(START)
         self.store = MemoryStore(clock=self.clock)
         backend = EmbeddedBackend(
@@ -52,7 +55,9 @@ class House:
             embedder=HashingEmbedder(),
             ids=SequentialIds(),
         )
-        self.service = Service(backend, limits=Limits(), defaults=Defaults(**defaults))
+        self.service = Service(
+            backend, limits=Limits(), defaults=Defaults(**defaults), witness=witness
+        )
 
     async def append(self, call: Call | None = None, **asked: Any) -> AppendAnswer:
         request = parse(AppendContext, {"user_id": "ada", "domain": "coding", **asked})
@@ -72,8 +77,8 @@ class House:
         request = GetContext(context_id=context_id)
         return await self.service.get_context(call or a_call("get_context"), request)
 
-    async def search(self, query: str = "", call: Call | None = None) -> SearchAnswer:
-        request = parse(SearchContext, {"query": query, "user_id": "ada"})
+    async def search(self, query: str = "", call: Call | None = None, **asked: Any) -> SearchAnswer:
+        request = parse(SearchContext, {"query": query, "user_id": "ada", **asked})
         return await self.service.search_context(call or a_call("search_context"), request)
 
 
@@ -385,9 +390,8 @@ def test_a_session_remembers_its_latest_reads_only() -> None:
     reads = SessionReads()
     reads.saw(a_call(), [f"ctx_{n}" for n in range(READS_MAX + 3)])
     reads.saw(a_call(), ["ctx_10"])
-    assert len(reads.of(a_call())) == READS_MAX
-    assert reads.of(a_call())[0] == "ctx_3"
-    assert reads.of(a_call())[-1] == "ctx_10"
+    read = reads.account(a_call()).read_ids
+    assert (len(read), read[0], read[-1]) == (READS_MAX, "ctx_3", "ctx_10")
 
 
 def test_the_session_longest_unused_is_forgotten_first() -> None:
@@ -396,8 +400,174 @@ def test_the_session_longest_unused_is_forgotten_first() -> None:
         reads.saw(a_call(session=f"s{n}"), ["ctx_1"])
     reads.saw(a_call(session="s0"), ["ctx_2"])
     reads.saw(a_call(session="new"), ["ctx_3"])
-    assert reads.of(a_call(session="s0")) == ("ctx_1", "ctx_2")
-    assert reads.of(a_call(session="s1")) == ()
+    assert reads.account(a_call(session="s0")).read_ids == ("ctx_1", "ctx_2")
+    assert reads.account(a_call(session="s1")).read_ids == ()
+
+
+class Watching:
+    """A witness who saw which model called, and notes what it is told."""
+
+    def __init__(self, *, awaits: bool = False) -> None:
+        self.awaits = awaits
+        self.heard: list[tuple[str, object]] = []
+
+    def saw(self, call: Call, context_ids: Iterable[str]) -> None:
+        self.heard.append((call.evidence.tool, tuple(context_ids)))
+
+    def told(self, call: Call, event: Mapping[str, object]) -> None:
+        self.heard.append(("note_event", dict(event)))
+
+    def account(self, call: Call) -> Evidence:
+        self.heard.append(("account", call.evidence.tool))
+        more = {"model_version": "opus", "awaits": self.awaits}
+        return call.evidence.model_copy(update=more)
+
+    async def later(self, seen: Evidence) -> Evidence:
+        return seen.model_copy(update={"awaits": False})
+
+
+async def test_a_witness_is_told_what_was_shown_and_asked_what_it_knows_of_each_write() -> None:
+    """L1, L4"""
+    watching = Watching()
+    house = House(watching)
+    await house.upsert(fields={})
+    stored = await house.append(content="We use uv.")
+    name = stored.context_id
+    await house.get(name)
+    await house.search("uv")
+    await house.service.history(a_call("history"), name)
+    await house.service.trace_lineage(a_call("trace_lineage"), TraceLineage(context_id=name))
+    await house.update(name, title="Tools")
+    house.service.note_event(a_call(), {"hook_event_name": "SessionStart"})
+    assert stored.lineage.model_version == "opus"
+    assert watching.heard == [
+        ("account", "upsert_user"),
+        ("account", "append_context"),
+        *((tool, (name,)) for tool in ("get_context", "search_context", "history")),
+        ("trace_lineage", (name,)),
+        ("account", "update_context"),
+        ("note_event", {"hook_event_name": "SessionStart"}),
+    ]
+
+
+async def test_a_witness_is_not_asked_of_a_write_that_is_refused() -> None:
+    watching = Watching()
+    service = House(watching).service
+    await refused(
+        service.append_context(a_call(), AppendContext(content="x")), ErrorCode.INVALID_REQUEST
+    )
+    assert watching.heard == []
+
+
+class Looking(FakeBackend):
+    """It says when it has looked for the evidence of a write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.looked = anyio.Event(), anyio.Event()
+
+    async def catch_up(self) -> int:
+        written = any(call.verb == "append_context" for call in self.calls)
+        (self.looked if written else self.begun).set()
+        return await super().catch_up()
+
+
+async def test_a_write_that_awaits_evidence_has_it_looked_for_soon() -> None:
+    """And what an earlier process left is looked for at the start."""
+    backend, watching = Looking(), Watching(awaits=True)
+    defaults = Defaults(user_id="ada", domain="coding")
+    service = Service(backend, limits=Limits(), defaults=defaults, witness=watching)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as together:
+            together.start_soon(service.completing)
+            await backend.begun.wait()
+            await service.append_context(a_call(), AppendContext(content="x"))
+            await backend.looked.wait()
+            together.cancel_scope.cancel()
+    assert [call.verb for call in backend.calls] == ["catch_up", "append_context", "catch_up"]
+
+
+# Projects.
+
+
+def in_project(*names: str, tool: str = "append_context") -> Call:
+    """A call of a client at work there, by all of the project's names."""
+    return a_call(tool).model_copy(update={"project": Project(name=names[0], aliases=names)})
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "project"),
+    [
+        (a_call(), None, None),
+        (in_project("here", "old"), None, "here"),
+        (in_project("here"), "there", "there"),
+        (in_project("here"), "", None),
+        (a_call(), "there", "there"),
+        (a_call(), "", None),
+    ],
+)
+async def test_a_memory_belongs_to_where_the_client_works_unless_it_says_otherwise(
+    house: House, call: Call, asked: str | None, project: str | None
+) -> None:
+    name = (await house.append(call, content="x", project=asked)).context_id
+    assert (await house.get(name)).project == project
+    assert (await house.update(name, in_project("else"), title="t")).project == project
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "found"),
+    [
+        (in_project("here"), None, {"here", None}),
+        (in_project("here", "old"), None, {"here", "old", None}),
+        (in_project("here"), "*", {"here", "old", "there", None}),
+        (in_project("here"), "there", {"there", None}),
+        (in_project("here"), "", {None}),
+        (a_call(), None, {None}),
+        (a_call(), "*", {"here", "old", "there", None}),
+    ],
+)
+async def test_a_search_looks_where_the_client_works_unless_it_says_otherwise(
+    house: House, call: Call, asked: str | None, found: set[str | None]
+) -> None:
+    for project in ("here", "old", "there", ""):
+        await house.append(content=f"Walnut of {project or 'everyone'}.", project=project)
+    answer = await house.search("walnut", call, project=asked)
+    shown = [await house.get(hit.context_id) for hit in answer.hits]
+    assert {context.project for context in shown} == found
+    assert answer.elsewhere == (4 - len(found) or None)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("here", None, True),
+        ("old", None, True),
+        ("", None, True),
+        ("there", None, False),
+        ("here", "", False),
+        ("", "", True),
+        ("here", "there", False),
+        ("there", "there", True),
+        ("", "there", True),
+    ],
+)
+async def test_the_same_text_is_a_repetition_only_where_the_first_is_found(
+    house: House, first: str, second: str | None, same: bool
+) -> None:
+    """A7"""
+    call = in_project("here", "old")
+    kept = await house.append(call, content=LONG, project=first)
+    again = await house.append(call, content=LONG, project=second)
+    assert again.duplicate_of == (kept.context_id if same else None)
+
+
+async def test_an_upserts_text_is_found_in_every_project_that_said_it(house: House) -> None:
+    """U1: and in each it is kept once."""
+    for project in ("here", "there", "here"):
+        await house.upsert(in_project(project), context=LONG)
+    for project in ("here", "there"):
+        answer = await house.search("pytest", in_project(project))
+        assert (len(answer.hits), answer.elsewhere) == (1, 1)
 
 
 # Changing a memory.

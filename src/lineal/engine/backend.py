@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
 from lineal.clock import Clock, SystemClock
 from lineal.engine import ingest
-from lineal.engine.forgetting import forget
+from lineal.engine.forgetting import Forgetter
 from lineal.engine.ingest import Text
 from lineal.engine.later import Later
 from lineal.engine.matching import Matcher
@@ -19,7 +20,7 @@ from lineal.engine.receipts import once
 from lineal.engine.rows import missing_user, present
 from lineal.engine.trace import trace
 from lineal.engine.upserting import upsert
-from lineal.errors import Capability, LinealError
+from lineal.errors import Capability
 from lineal.ids import Ids
 from lineal.models.changes import (
     Life,
@@ -48,11 +49,15 @@ from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.ports.backend import Support
 from lineal.ports.embedder import Embedder
+from lineal.ports.evidence import Witness
 from lineal.ports.extractor import Extracted, Extractor
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Progress, Store
 
 __all__ = ["HEADS_PER_MINUTE", "EmbeddedBackend"]
+
+GRACE = timedelta(days=7)
+"""How long forgetting with all that was derived can be undone."""
 
 HEADS_PER_MINUTE = 6
 """Refreshes of one user's head in a domain (A8): a chat feed doesn't spend its time on vectors."""
@@ -71,6 +76,8 @@ class EmbeddedBackend:
         ids: Ids,
         clock: Clock | None = None,
         heads_per_minute: int = HEADS_PER_MINUTE,
+        witness: Witness | None = None,
+        grace: timedelta = GRACE,
         name: str = "embedded",
     ) -> None:
         self._store = store
@@ -84,7 +91,8 @@ class EmbeddedBackend:
             clock=clock or SystemClock(),
             heads_per_minute=heads_per_minute,
         )
-        self._later = Later(store, self._reader)
+        self._later = Later(store, self._reader, witness)
+        self._forgetter = Forgetter(store, self._reader, self._later, grace)
         self._matcher = Matcher(store, self._reader, schemas=schemas, embedder=embedder)
         self._schemas = schemas
         self._ids = ids
@@ -121,7 +129,11 @@ class EmbeddedBackend:
         # a text that it was read from.
         says = bool(text.reading.finds) or bool(text.reading.schema_.fields)
         reads = Reads(
-            user=says, known=not says, receipt=request.idempotency_key, alike=text.fingerprint
+            user=says,
+            known=not says,
+            receipt=request.idempotency_key,
+            alike=text.fingerprint,
+            alike_in=ingest.found_in(stamp),
         )
         return await self._store.commit(scope, reads, decide)
 
@@ -133,6 +145,7 @@ class EmbeddedBackend:
             user=True,
             receipt=request.idempotency_key,
             alike=text.fingerprint if request.context else None,
+            alike_in=ingest.found_in(stamp),
         )
         decide = once(
             "upsert_user",
@@ -182,12 +195,12 @@ class EmbeddedBackend:
         return owner, text
 
     async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
-        return await search(self._store, stamp.scope, request)
+        return await search(self._store, stamp, request)
 
     async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
         """The live context, or a past revision of one that is live."""
         scope, wanted = _tenant_only(stamp.scope), request.context_id
-        if request.revision is None:
+        if request.revision is None and request.as_of is None:
             reads = Reads(context_ids=(wanted,), sightings=True)
             snapshot = await self._store.read(scope, reads)
             if wanted not in snapshot.contexts:
@@ -197,14 +210,7 @@ class EmbeddedBackend:
         revisions = await self._store.history(scope, wanted)
         if not revisions:
             raise ingest.missing(wanted)
-        if request.revision > len(revisions):
-            raise LinealError.not_found(
-                f"Context '{wanted}' has {len(revisions)} revisions, not {request.revision}.",
-                context_id=wanted,
-                revision=request.revision,
-                latest=len(revisions),
-            )
-        return ContextAnswer.of(revisions[request.revision - 1])
+        return ContextAnswer.of(ingest.past(revisions, request))
 
     async def get_user(self, stamp: Stamp, request: GetUser) -> UserAnswer:
         """The live row; raises not_found."""
@@ -216,25 +222,8 @@ class EmbeddedBackend:
         return UserAnswer.of(row, provenance=request.provenance)
 
     async def forget_context(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
-        """Take out the content for good, or say with dry_run what would be."""
-        scope = _tenant_only(stamp.scope)
-        reads = Reads(
-            context_ids=(request.context_id,),
-            receipt=request.idempotency_key,
-            descendants_of=request.context_id if request.cascade else None,
-            owners=True,
-        )
-        decide = once(
-            "forget_context",
-            None if request.dry_run else request.idempotency_key,
-            scope,
-            request,
-            ForgetAnswer,
-            lambda snapshot: forget(snapshot, stamp, request, self._reader.schema_or_none),
-        )
-        if request.dry_run:
-            return decide(await self._store.read(scope, reads)).answer
-        return await self._store.commit(scope, reads, decide)
+        """Take memories out, say with dry_run which would be, or give them back."""
+        return await self._forgetter.forget(stamp, request)
 
     async def trace_lineage(self, stamp: Stamp, request: TraceLineage) -> Trace:
         return await trace(self._store, _tenant_only(stamp.scope), request)
@@ -266,6 +255,10 @@ class EmbeddedBackend:
 
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         return outcomes(self._store, stamp.scope)
+
+    async def catch_up(self) -> int:
+        """Heads, extraction, ends and late lineage that are due."""
+        return 0 if self._store.read_only else await self._later.catch_up()
 
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
         """Sweep until nothing expired is left, do what writes left to be done, and let go of the

@@ -5,14 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from lineal.engine.rows import Reading, owner_of
+from lineal.engine.rows import LATE_FIRST, Reading, owner_of
 from lineal.models.base import Model
-from lineal.models.changes import Life, Snapshot, Stamp
+from lineal.models.changes import Life, Snapshot, Stamp, Task
 from lineal.models.context import AppendContext, Context, MemoryType, Sighting, UpdateContext
-from lineal.models.lineage import Edge, Lineage
+from lineal.models.lineage import DeclaredLineage, Edge, Lineage, ObservedLineage
 from lineal.policy import expiry, provenance
 
-__all__ = ["Revision", "longer", "new_context", "next_context", "read_by", "sighted"]
+__all__ = [
+    "Revision",
+    "awaiting",
+    "longer",
+    "new_context",
+    "next_context",
+    "read_by",
+    "sighted",
+]
 
 Revision = tuple[Context, tuple[Edge, ...]]
 """A context's revision with its lineage, and the edges of it."""
@@ -40,12 +48,13 @@ def new_context(
         occurred_at=request.occurred_at or now,
         session_id=request.session_id or stamp.evidence.session_id,
         speaker=request.speaker,
+        project=stamp.project,
         agent_source=provenance.agent_source(stamp.evidence),
         memory_type=request.memory_type or MemoryType.FACT,
         expires_at=expiry.ends_at(life, now),
         created_at=now,
         updated_at=now,
-        lineage=read_by(provenance.joined(request.lineage, seen, now), reading),
+        lineage=read_by(_joined(stamp, request.lineage, seen, now), reading),
     )
     return context, provenance.edges_of(reading.context_id, 1, request.lineage, seen)
 
@@ -60,8 +69,8 @@ def next_context(
 ) -> Revision:
     """The next revision with what was sent changed; reading: of a content that was sent."""
     seen = provenance.observed(stamp.evidence, of=old.context_id)
-    declared = request.lineage or old.lineage.declared
-    lineage = provenance.joined(declared, seen, old.lineage.created_at)
+    declared = request.lineage or provenance.inherited(old.lineage.declared)
+    lineage = _joined(stamp, declared, seen, old.lineage.created_at)
     changes = _changes(old, request, life, snapshot.now)
     reread = changes.get("content", old.content) != old.content
     lineage = read_by(lineage, reading) if reread else _still_read_by(lineage, old)
@@ -85,7 +94,7 @@ def sighted(stamp: Stamp, request: AppendContext, original: Context, now: dateti
         speaker=request.speaker,
         occurred_at=request.occurred_at or now,
         recorded_at=now,
-        lineage=provenance.joined(request.lineage, seen, now),
+        lineage=_joined(stamp, request.lineage, seen, now),
     )
 
 
@@ -98,8 +107,8 @@ def longer(
     if not _outlives(ends_at, original.expires_at):
         return None
     seen = provenance.observed(stamp.evidence, of=original.context_id)
-    declared = request.lineage or original.lineage.declared
-    lineage = provenance.joined(declared, seen, original.lineage.created_at)
+    declared = request.lineage or provenance.inherited(original.lineage.declared)
+    lineage = _joined(stamp, declared, seen, original.lineage.created_at)
     update = {
         "revision": original.revision + 1,
         "memory_type": request.memory_type or MemoryType.FACT,
@@ -109,6 +118,30 @@ def longer(
     }
     new = original.model_copy(update=update)
     return new, provenance.edges_of(new.context_id, new.revision, request.lineage, seen)
+
+
+def awaiting(
+    stamp: Stamp, context: Context, now: datetime, *, awaits: bool | None = None
+) -> tuple[Task, ...]:
+    """The task of completing what a call wrote of a context, if there is anything to await; of
+    this call, unless `awaits` says so of an earlier one."""
+    if not (stamp.evidence.awaits if awaits is None else awaits):
+        return ()
+    task = Task(
+        kind="lineage",
+        tenant=stamp.scope.tenant,
+        user_id=context.user_id,
+        domain=context.domain,
+        context_id=context.context_id,
+        due_at=now + LATE_FIRST,
+    )
+    return (task,)
+
+
+def _joined(
+    stamp: Stamp, declared: DeclaredLineage | None, seen: ObservedLineage, created_at: datetime
+) -> Lineage:
+    return provenance.joined(declared, seen, created_at, awaits=stamp.evidence.awaits)
 
 
 def read_by(lineage: Lineage, reading: Reading | None) -> Lineage:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from lineal.engine.contexts import longer, new_context, next_context, read_by, sighted
+from lineal.engine.contexts import (
+    awaiting,
+    longer,
+    new_context,
+    next_context,
+    read_by,
+    sighted,
+)
 from lineal.engine.rows import (
     Enriched,
     Reading,
@@ -18,6 +25,7 @@ from lineal.engine.rows import (
     with_row,
 )
 from lineal.errors import LinealError
+from lineal.models.base import rfc3339
 from lineal.models.changes import Changes, Fingerprint, Life, Plan, Snapshot, Stamp, Task
 from lineal.models.claim import FieldValue
 from lineal.models.context import (
@@ -25,13 +33,25 @@ from lineal.models.context import (
     AppendContext,
     Context,
     ContextAnswer,
+    GetContext,
     UpdateContext,
 )
 from lineal.models.user import UserRow
 from lineal.policy import merging
 from lineal.policy.duplicates import same
 
-__all__ = ["Text", "again", "append", "enrichment", "merged", "missing", "relived", "update"]
+__all__ = [
+    "Text",
+    "again",
+    "append",
+    "enrichment",
+    "found_in",
+    "merged",
+    "missing",
+    "past",
+    "relived",
+    "update",
+]
 
 AHEAD_MAX = timedelta(days=366)
 """An event said to be further ahead counts as of now where values meet (A10)."""
@@ -64,9 +84,16 @@ def append(
         contexts=(context,),
         edges=edges,
         fingerprints={context.context_id: text.fingerprint},
-        tasks=again(tenant, context, reading, now),
+        tasks=(*again(tenant, context, reading, now), *awaiting(stamp, context, now)),
     )
     return Plan(with_row(changes, after), _answer(context, reading, after))
+
+
+def found_in(stamp: Stamp) -> tuple[str, ...]:
+    """The projects from which a new memory, and what it may repeat, is found besides none."""
+    if stamp.project is None:
+        return ()
+    return tuple(dict.fromkeys((stamp.project, *(stamp.projects or ()))))
 
 
 def _answer(context: Context, reading: Reading, after: Enriched | None) -> AppendAnswer:
@@ -98,7 +125,12 @@ def _repeated(
     revision = longer(original, stamp, request, life, snapshot.now)
     kept, edges = revision or (original, ())
     after = _applied(stamp.scope.tenant, snapshot, row, kept, reading)
-    changes = Changes(contexts=(kept,) if revision else (), edges=edges, sightings=(sighting,))
+    changes = Changes(
+        contexts=(kept,) if revision else (),
+        edges=edges,
+        sightings=(sighting,),
+        tasks=awaiting(stamp, kept, snapshot.now),
+    )
     answer = AppendAnswer(
         user_id=kept.user_id,
         domain=kept.domain,
@@ -196,8 +228,9 @@ def update(
     old = _expected(snapshot, request)
     reading = text.reading if text else None
     new, edges = next_context(old, snapshot, stamp, request, life, reading)
+    late = awaiting(stamp, new, snapshot.now)
     if text is None:
-        return Plan(Changes(contexts=(new,), edges=edges), ContextAnswer.of(new))
+        return Plan(Changes(contexts=(new,), edges=edges, tasks=late), ContextAnswer.of(new))
     tenant, rewritten = stamp.scope.tenant, new.content != old.content
     changes = Changes(
         contexts=(new,),
@@ -206,6 +239,7 @@ def update(
         tasks=(
             *_ending(tenant, snapshot, old, new),
             *(again(tenant, new, text.reading, new.updated_at) if rewritten else ()),
+            *late,
         ),
     )
     after = _after_update(tenant, snapshot, old, new, text.reading)
@@ -247,6 +281,30 @@ def _after_update(
     if new.expires_at != old.expires_at:
         return relived(tenant, snapshot, new, reading)
     return None
+
+
+def past(revisions: tuple[Context, ...], request: GetContext) -> Context:
+    """The revision asked for, or the latest recorded by as_of; of both the earlier. Raises
+    not_found."""
+    wanted, first = request.context_id, revisions[0]
+    number = len(revisions) if request.revision is None else request.revision
+    if number > len(revisions):
+        raise LinealError.not_found(
+            f"Context '{wanted}' has {len(revisions)} revisions, not {number}.",
+            context_id=wanted,
+            revision=number,
+            latest=len(revisions),
+        )
+    as_of = request.as_of
+    known = [r for r in revisions[:number] if as_of is None or r.updated_at <= as_of]
+    if not known:
+        raise LinealError.not_found(
+            f"Context '{wanted}' was not known yet then; it was stored at "
+            f"{rfc3339(first.created_at)}.",
+            context_id=wanted,
+            created_at=rfc3339(first.created_at),
+        )
+    return known[-1]
 
 
 def missing(context_id: str) -> LinealError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from lineal.errors import LinealError
@@ -19,6 +19,7 @@ from lineal.policy.schemas import taken
 from lineal.ports.extractor import Extracted, Extraction
 
 __all__ = [
+    "LATE_FIRST",
     "Enriched",
     "Reading",
     "ended_task",
@@ -29,6 +30,7 @@ __all__ = [
     "present",
     "provisioned",
     "refreshed",
+    "remade",
     "said",
     "soft",
     "sooner_ended",
@@ -36,6 +38,9 @@ __all__ = [
 ]
 
 Fields = Mapping[str, FieldValue]
+
+LATE_FIRST = timedelta(milliseconds=100)
+"""A client writes its transcript about a tenth of a second after the call."""
 
 
 class Reading(Model):
@@ -164,7 +169,14 @@ def enriched(
             "lineage": lineage.model_copy(update={"created_at": row.lineage.created_at}),
         }
     )
-    return step._replace(row=after, tasks=(*step.tasks, *end))
+    return step._replace(row=after, tasks=(*step.tasks, *end, *_awaiting(tenant, after, now)))
+
+
+def _awaiting(tenant: str, row: UserRow, now: datetime) -> tuple[Task, ...]:
+    """The task of completing the row's lineage, if there is anything to await."""
+    owner = {"tenant": tenant, "user_id": row.user_id, "domain": row.domain}
+    task = Task(kind="lineage", **owner, due_at=now + LATE_FIRST)
+    return (task,) if row.lineage.awaits else ()
 
 
 def with_row(changes: Changes, after: Enriched | None) -> Changes:
@@ -296,3 +308,36 @@ def owner_of(scope: Scope) -> tuple[str, str]:
     """(user_id, domain) of a write's scope; the service fills both in for every write."""
     assert scope.user_id is not None and scope.domain is not None  # noqa: S101, PT018
     return scope.user_id, scope.domain
+
+
+def remade(
+    tenant: str,
+    schema: Schema,
+    row: UserRow,
+    fields: Fields,
+    now: datetime,
+    lineage: Lineage,
+) -> tuple[UserRow, tuple[Task, ...]]:
+    """The row with what is left of its fields, and the task of making its head anew."""
+    outlived = _outlived(schema, row, fields)
+    after = row.model_copy(
+        update={
+            "revision": row.revision + 1,
+            "fields": dict(fields),
+            "derived": deriving.derived(schema, fields, row.derived, now),
+            "heads": {} if outlived else row.heads,
+            "updated_at": now,
+            "lineage": lineage,
+        }
+    )
+    task = Task(kind="head", tenant=tenant, user_id=row.user_id, domain=row.domain, due_at=now)
+    left = outlived and bool(merging.soft_text(schema, fields))
+    return after, ((task,) if left else ())
+
+
+def _outlived(schema: Schema, row: UserRow, fields: Fields) -> bool:
+    """Whether a head may be made of what went: of soft fields as they are, or, if it is stale, as
+    they once were. Without a schema nobody knows which are soft."""
+    moved = merging.changed(row.fields, fields)
+    stale = any(info.stale for info in row.heads.values())
+    return stale or soft(schema, moved) or bool(moved and not schema.fields)

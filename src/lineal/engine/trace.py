@@ -6,6 +6,7 @@ from lineal.engine.ingest import missing
 from lineal.models.changes import Reads, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge, Trace, TraceLineage, TraceNode
+from lineal.policy.provenance import basis_of
 from lineal.ports.store import Store
 
 __all__ = ["trace"]
@@ -17,15 +18,17 @@ LABEL_CHARS = 80
 
 
 async def trace(store: Store, scope: Scope, request: TraceLineage) -> Trace:
-    """The graph around a memory, breadth first; a cycle is walked once.
+    """The graph around a memory, or around a source outside that memories name; breadth first, a
+    cycle is walked once.
 
     Ended memories stay in it as nodes without content. Raises not_found for an id that neither
-    is nor was.
+    is nor was, and that nothing names.
     """
     root = request.context_id
     depths: dict[str, int] = {root: 0}
     edges: dict[tuple[str, str, str], Edge] = {}
     truncated: set[str] = set()
+    deeper: set[str] = set()
     for direction in _ways(request.direction):
         frontier: tuple[str, ...] = (root,)
         for depth in range(1, request.depth + 1):
@@ -43,8 +46,11 @@ async def trace(store: Store, scope: Scope, request: TraceLineage) -> Trace:
                     reached[other] = None
                 edges[edge.child_id, edge.parent_id, edge.relation] = edge
             frontier = tuple(reached)
+        ends = await store.edges(scope, frontier, direction) if frontier else ()
+        deeper |= {e.parent_id if direction == "up" else e.child_id for e in ends} - depths.keys()
     snapshot = await store.read(scope, Reads(context_ids=tuple(depths)))
-    if root not in snapshot.contexts and root not in snapshot.tombstones:
+    known = root in snapshot.contexts or root in snapshot.tombstones or bool(edges)
+    if not known and not await store.edges(scope, (root,), "down"):
         raise missing(root)
     return Trace(
         root=root,
@@ -53,6 +59,7 @@ async def trace(store: Store, scope: Scope, request: TraceLineage) -> Trace:
         nodes=tuple(_node(node, depth, snapshot) for node, depth in depths.items()),
         edges=tuple(edges.values()),
         truncated=len(truncated),
+        deeper=len(deeper),
     )
 
 
@@ -80,7 +87,9 @@ def _live(context: Context, depth: int) -> TraceNode:
         revision=context.revision,
         created_at=context.created_at,
         expires_at=context.expires_at,
+        project=context.project,
         lineage=context.lineage,
+        basis=basis_of(context.lineage),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from lineal.engine.contexts import Revision, longer, new_context, read_by
+from lineal.engine.contexts import Revision, awaiting, longer, new_context, read_by
 from lineal.engine.ingest import Text, again
 from lineal.engine.rows import Reading, enriched, owner_of, present, said, with_row
 from lineal.models.changes import Changes, Life, Plan, Snapshot, Stamp
@@ -26,7 +26,7 @@ def upsert(
     """Create or replace the user's row (U1-U9, U13-U16)."""
     now, old = snapshot.now, snapshot.user
     ends_at = expiry.ends_at(life, now)
-    original = _original(snapshot, request, text)
+    original = _original(snapshot, request)
     reading = _read_from(text.reading, original)
     context, edges = _spoken(stamp, request, life, reading, original, now) or (None, ())
     fields, extras = upsert_fields(reading, request, old, now, ends_at)
@@ -41,7 +41,10 @@ def upsert(
         contexts=(context,) if context else (),
         edges=edges,
         fingerprints={context.context_id: text.fingerprint} if context else {},
-        tasks=again(stamp.scope.tenant, read, reading, now) if read else (),
+        tasks=(
+            *(again(stamp.scope.tenant, read, reading, now) if read else ()),
+            *(awaiting(stamp, context, now) if context else ()),
+        ),
     )
     answer = UserAnswer.of(row).model_copy(update={"extractor": reading.extractor})
     return Plan(with_row(changes, after._replace(row=row)), answer)
@@ -85,8 +88,9 @@ def _stated(value: Any, request: UpsertUser, now: datetime) -> Claim:
     )
 
 
-def _original(snapshot: Snapshot, request: UpsertUser, text: Text) -> Context | None:
-    """The context that holds the upsert's own text already (U1)."""
+def _original(snapshot: Snapshot, request: UpsertUser) -> Context | None:
+    """The context that holds the upsert's own text already, and is found wherever another would
+    be (U1)."""
     if request.context is None:
         return None
     return next((c for c in snapshot.alike if c.content == request.context), None)
@@ -123,7 +127,9 @@ def _lineage(
 ) -> Lineage:
     seen = provenance.observed(stamp.evidence)
     created_at = old.lineage.created_at if old else now
-    return read_by(provenance.joined(request.lineage, seen, created_at), reading)
+    awaits = stamp.evidence.awaits
+    joined = provenance.joined(request.lineage, seen, created_at, awaits=awaits)
+    return read_by(joined, reading)
 
 
 def _base(

@@ -12,7 +12,7 @@ from lineal.models.base import Model
 from lineal.models.context import SOURCES, AppendContext, UpdateContext
 from lineal.models.lineage import DeclaredLineage
 from lineal.models.matching import MatchUsers, RecordOutcome
-from lineal.models.search import SearchContext
+from lineal.models.search import ALL_PROJECTS, SearchContext
 from lineal.models.user import UpsertUser
 
 __all__ = [
@@ -73,6 +73,12 @@ def check_append(request: AppendContext, limits: Limits) -> None:
     _shared(request)
     _ids(("user_id", request.user_id), ("domain", request.domain))
     _ids(("session_id", request.session_id), ("speaker", request.speaker))
+    _ids(("project", request.project))
+    if request.project == ALL_PROJECTS:
+        raise LinealError.invalid(
+            "project",
+            f"Field 'project' is '{ALL_PROJECTS}', which stands for all of them; name one.",
+        )
 
 
 def check_update(request: UpdateContext, limits: Limits) -> None:
@@ -166,6 +172,7 @@ def check_search(request: SearchContext) -> None:
     check_query(request.query)
     for tag in request.tags:
         check_id("tags", tag)
+    _ids(("project", request.project))
 
 
 def text_flags(text: str) -> tuple[str, ...]:

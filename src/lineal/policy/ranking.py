@@ -121,8 +121,8 @@ def ranked(candidates: Sequence[Candidate]) -> list[tuple[Context, float]]:
     return sorted(scored, key=lambda pair: (-pair[1], -pair[0].occurred_at.timestamp()))
 
 
-def hit_of(context: Context, score: float) -> Hit:
-    """The context as a search shows it, whole."""
+def hit_of(context: Context, score: float, here: Sequence[str] = ()) -> Hit:
+    """The context as a search shows it, whole; its project only where that isn't one of `here`."""
     return Hit(
         context_id=context.context_id,
         content=context.content,
@@ -136,6 +136,7 @@ def hit_of(context: Context, score: float) -> Hit:
         expires_at=context.expires_at,
         source=context.source,
         speaker=context.speaker,
+        project=None if context.project in here else context.project,
         revision=context.revision,
         lineage=brief(context.lineage),
         flags=text_flags(context.content),

@@ -7,6 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import anyio
+
+from lineal.clock import monotonic_s
 from lineal.errors import Capability, LinealError
 from lineal.models.base import Model
 from lineal.models.changes import (
@@ -32,7 +35,7 @@ from lineal.models.lineage import Evidence, Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.redaction import Redacted
 from lineal.models.schema import Schema
-from lineal.models.search import SearchAnswer, SearchContext
+from lineal.models.search import ALL_PROJECTS, SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.discretion import discreet
 from lineal.policy.expiry import life_of
@@ -49,6 +52,7 @@ from lineal.policy.limits import (
 )
 from lineal.policy.redaction import redacted
 from lineal.ports.backend import Backend, Support
+from lineal.ports.evidence import Witness
 from lineal.ports.extractor import Extracted
 from lineal.ports.store import Progress
 from lineal.service.pointers import Pointers
@@ -59,6 +63,22 @@ __all__ = ["Defaults", "Service"]
 
 M = TypeVar("M", bound=Model)
 A = TypeVar("A", AppendAnswer, UserAnswer, ContextAnswer)
+
+
+LATE_FIRST_S = 0.15
+"""After a write, until evidence of it is looked for: a client writes its transcript within a
+quarter of a second."""
+
+LAST_LOOK_WITHIN_S = 1.0
+LAST_LOOK_MAX_S = 0.6
+"""A client waits two seconds at most for its server's end."""
+
+QUIET_MAX_S = 2.0
+"""The longest that writes in a row put off their completion."""
+
+LATE_S = (0.5, 1.5, 5.0)
+"""Until it is looked for again, while nothing else is written. What none of these finds is the
+sweeper's to find."""
 
 
 class Defaults(Model):
@@ -79,13 +99,16 @@ class Service:
         defaults: Defaults,
         secrets: Secrets | None = None,
         pointers: Pointers | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._backend = backend
         self._limits = limits
         self._defaults = defaults
         self._secrets = secrets
         self._pointers = pointers or Pointers({})
-        self._reads = SessionReads()
+        self._witness: Witness = witness or SessionReads()
+        self._late: anyio.Event | None = None
+        self._awaited_s = float("-inf")
         self._seen: tuple[Evidence | None, Evidence] = (None, Evidence(tool=""))
 
     @property
@@ -100,7 +123,8 @@ class Service:
         """Remember one piece of context. Raises not_found for an unknown user (A2)."""
         check_append(request, self._limits)
         call, request, gone = await self._clean(call, request)
-        stamp = self._stamp(call, self._owner(call, request.user_id, request.domain))
+        scope = self._owner(call, request.user_id, request.domain)
+        stamp = self._writing(call, scope, request.project)
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=False, kept=False)
         answer = await self._backend.append_context(stamp, request, life)
         return _telling(answer, gone)
@@ -110,7 +134,7 @@ class Service:
         check_upsert(request, self._limits)
         request = await self._pointers.followed(request, self._limits.content_max)
         call, request, gone = await self._clean(call, request)
-        stamp = self._stamp(call, self._owner(call, request.user_id, request.domain))
+        stamp = self._writing(call, self._owner(call, request.user_id, request.domain))
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=False, kept=False)
         answer = await self._backend.upsert_user(stamp, request, life)
         return _telling(answer, gone)
@@ -121,7 +145,8 @@ class Service:
         sent = "ttl_seconds" in request.model_fields_set
         call, request, gone = await self._clean(call, request)
         life = life_of(request.memory_type, request.ttl_seconds, ttl_sent=sent, kept=True)
-        answer = await self._backend.update_context(self._anyones(call), request, life)
+        stamp = self._writing(call, Scope(tenant=call.tenant))
+        answer = await self._backend.update_context(stamp, request, life)
         return _telling(answer, gone)
 
     async def search_context(self, call: Call, request: SearchContext) -> SearchAnswer:
@@ -130,20 +155,26 @@ class Service:
         user_id = request.user_id or _required("user_id", self._defaults.user_id)
         _checked(user_id, request.domain)
         scope = Scope(tenant=call.tenant, user_id=user_id, domain=request.domain)
-        answer = await self._backend.search_context(self._stamp(call, scope), request)
-        self._reads.saw(call, (hit.context_id for hit in answer.hits))
+        stamp = self._stamp(call, scope).model_copy(
+            update={"projects": _places(call, request.project)}
+        )
+        answer = await self._backend.search_context(stamp, request)
+        self._witness.saw(call, (hit.context_id for hit in answer.hits))
         return answer
 
     async def get_context(self, call: Call, request: GetContext) -> ContextAnswer:
         """One memory, whole; it counts as read by this session."""
         check_id("context_id", request.context_id)
+        if request.revision is not None and request.as_of is not None:
+            raise LinealError.invalid("as_of", "'as_of' and 'revision' exclude each other.")
         answer = await self._backend.get_context(self._anyones(call), request)
-        self._reads.saw(call, (answer.id,))
+        self._witness.saw(call, (answer.id,))
         return answer
 
     async def get_user(self, call: Call, request: GetUser) -> UserAnswer:
         """A user's row in a domain."""
         scope = self._owner(call, request.user_id, request.domain)
+        self._witness.saw(call, ())
         return await self._backend.get_user(self._stamp(call, scope), request)
 
     async def forget_context(self, call: Call, request: ForgetContext) -> ForgetAnswer:
@@ -152,20 +183,21 @@ class Service:
         if request.idempotency_key is not None:
             check_id("idempotency_key", request.idempotency_key)
         call, request, _ = await self._clean(call, request)
-        return await self._backend.forget_context(self._anyones(call), request)
+        stamp = self._writing(call, Scope(tenant=call.tenant))
+        return await self._backend.forget_context(stamp, request)
 
     async def trace_lineage(self, call: Call, request: TraceLineage) -> Trace:
         """The lineage graph around a memory; the labels it shows count as read."""
         check_id("context_id", request.context_id)
         answer = await self._backend.trace_lineage(self._anyones(call), request)
-        self._reads.saw(call, (node.context_id for node in answer.nodes if node.state == "live"))
+        self._witness.saw(call, (n.context_id for n in answer.nodes if n.state == "live"))
         return answer
 
     async def history(self, call: Call, context_id: str) -> tuple[Context, ...]:
         """Every revision of a memory, first to last; it counts as read by this session."""
         check_id("context_id", context_id)
         revisions = await self._backend.history(self._anyones(call), context_id)
-        self._reads.saw(call, (context_id,))
+        self._witness.saw(call, (context_id,))
         return revisions
 
     async def schema(self, domain: str) -> Schema:
@@ -203,7 +235,7 @@ class Service:
         check_outcome(request)
         call, request, _ = await self._clean(call, request)
         scope = self._owner(call, request.user_id, request.domain)
-        return await self._backend.record_outcome(self._stamp(call, scope), request)
+        return await self._backend.record_outcome(self._writing(call, scope), request)
 
     def outcomes(
         self, call: Call, domain: str | None = None, user_id: str | None = None
@@ -211,6 +243,48 @@ class Service:
         """Outcomes in order of receipt, of every domain and user where none is named."""
         scope = Scope(tenant=call.tenant, user_id=user_id, domain=domain)
         return self._backend.outcomes(self._stamp(call, scope))
+
+    def note_event(self, call: Call, event: Mapping[str, object]) -> None:
+        """A hook of the client tells of an event in its session. Never fails."""
+        self._witness.told(call, event)
+
+    async def completing(self) -> None:
+        """Complete the lineage of writes whose evidence comes after them, as long as it is let;
+        first what an earlier process left."""
+        while True:
+            await self._quiet()
+            self._late = late = anyio.Event()
+            await self._backend.catch_up()
+            for wait_s in LATE_S:
+                with anyio.move_on_after(wait_s):
+                    await late.wait()
+                if late.is_set():
+                    break
+                await self._backend.catch_up()
+            else:
+                await late.wait()
+
+    async def _quiet(self) -> None:
+        """A moment after the last write that awaits something, so that writes in a row are
+        completed together; but not put off for long."""
+        until_s = monotonic_s() + QUIET_MAX_S
+        while True:
+            self._late = late = anyio.Event()
+            await anyio.sleep(LATE_FIRST_S)
+            if not late.is_set() or monotonic_s() > until_s:
+                return
+
+    async def catch_up(self) -> int:
+        """Do what writes left to be done and is due; how much was looked at."""
+        return await self._backend.catch_up()
+
+    async def last_look(self) -> None:
+        """Look for evidence of a write made a moment ago, once more before the process ends; what
+        isn't found then is found by the next one."""
+        if monotonic_s() - self._awaited_s < LAST_LOOK_WITHIN_S:
+            with anyio.move_on_after(LAST_LOOK_MAX_S):
+                await anyio.sleep(LATE_FIRST_S)
+                await self._backend.catch_up()
 
     async def stats(self, call: Call) -> StoreStats:
         """What is stored behind the caller's wall."""
@@ -239,13 +313,24 @@ class Service:
     def _anyones(self, call: Call) -> Stamp:
         return self._stamp(call, Scope(tenant=call.tenant))
 
+    def _writing(self, call: Call, scope: Scope, project: str | None = None) -> Stamp:
+        """The stamp of a write: with all that is known of the call at once."""
+        seen = self._witness.account(call)
+        if seen.awaits:
+            self._awaited_s = monotonic_s()
+            if self._late is not None:
+                self._late.set()
+        ours = call.project.name if call.project else None
+        update = {"evidence": seen, "project": ours if project is None else project or None}
+        places = {"projects": _places(call, project)}
+        return self._stamp(call, scope).model_copy(update={**update, **places})
+
     def _stamp(self, call: Call, scope: Scope) -> Stamp:
         ours = (self._defaults.user_id, self._defaults.domain)
-        seen = call.evidence.model_copy(update={"read_ids": self._reads.of(call)})
         is_default = None not in ours and (scope.user_id, scope.domain) == ours
         return Stamp(
             scope=scope,
-            evidence=seen,
+            evidence=call.evidence,
             provision=is_default,
             read_only=call.read_only,
             ask=call.ask,
@@ -268,6 +353,15 @@ class Service:
         if self._secrets is None:
             return error
         return await self._secrets.look(partial(discreet, error, sent))
+
+
+def _places(call: Call, asked: str | None) -> tuple[str, ...] | None:
+    """Which projects' memories a call means, besides those of none; None: everyone's."""
+    if asked == ALL_PROJECTS:
+        return None
+    if asked is not None:
+        return (asked,) if asked else ()
+    return call.project.aliases if call.project else ()
 
 
 def _secret(found: Redacted) -> LinealError:

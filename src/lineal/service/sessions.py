@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from lineal.models.changes import Call
+from lineal.models.lineage import Evidence
 from lineal.policy.provenance import READS_MAX
 
 __all__ = ["SESSIONS_MAX", "SessionReads"]
@@ -15,7 +16,7 @@ SESSIONS_MAX = 1_024
 
 
 class SessionReads:
-    """Which contexts each session read through this server, latest last (L4)."""
+    """A witness who sees what each session read through this server (L4), and nothing besides."""
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[tuple[str, str], OrderedDict[str, None]] = OrderedDict()
@@ -33,6 +34,13 @@ class SessionReads:
         while len(self._sessions) > SESSIONS_MAX:
             self._sessions.popitem(last=False)
 
-    def of(self, call: Call) -> tuple[str, ...]:
-        """What this session has read, oldest first."""
-        return tuple(self._sessions.get((call.tenant, call.session), ()))
+    def told(self, call: Call, event: Mapping[str, object]) -> None:
+        """Nobody listens to hooks here."""
+
+    def account(self, call: Call) -> Evidence:
+        """With what this session has read, oldest first."""
+        read = tuple(self._sessions.get((call.tenant, call.session), ()))
+        return call.evidence.model_copy(update={"read_ids": read})
+
+    async def later(self, seen: Evidence) -> Evidence:
+        return seen.model_copy(update={"awaits": False})

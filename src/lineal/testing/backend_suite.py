@@ -12,9 +12,13 @@ from lineal.clock import Clock, ManualClock
 from lineal.ports.backend import Backend
 from lineal.testing.backend_cases.appending import BackendAppends
 from lineal.testing.backend_cases.caller import Caller
+from lineal.testing.backend_cases.cascading import BackendCascades
 from lineal.testing.backend_cases.life import BackendLife
 from lineal.testing.backend_cases.lineage import BackendLineage
+from lineal.testing.backend_cases.past import BackendPast
+from lineal.testing.backend_cases.projects import BackendProjects
 from lineal.testing.backend_cases.refusals import BackendRefusals
+from lineal.testing.backend_cases.undoing import BackendUndoing
 from lineal.testing.backend_cases.updating import BackendUpdates
 from lineal.testing.backend_cases.users import BackendUsers, Typed
 from lineal.testing.samples import START
@@ -24,7 +28,16 @@ __all__ = ["BackendSuite", "Typed"]
 
 @pytest.mark.anyio
 class BackendSuite(
-    BackendAppends, BackendUsers, BackendUpdates, BackendLife, BackendLineage, BackendRefusals
+    BackendAppends,
+    BackendUsers,
+    BackendUpdates,
+    BackendLife,
+    BackendLineage,
+    BackendCascades,
+    BackendUndoing,
+    BackendProjects,
+    BackendPast,
+    BackendRefusals,
 ):
     """Subclass it as `TestMyBackend`, say how a backend is made, and run pytest.
 

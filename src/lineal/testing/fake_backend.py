@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -51,6 +52,7 @@ from lineal.ports.extractor import Extracted
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Progress
 from lineal.stores.memory import MemoryStore
+from lineal.testing import fake_forgetting as forgetting
 from lineal.testing import fake_rows as rows
 from lineal.testing.faults import Gate
 
@@ -91,7 +93,9 @@ class RecordedCall(NamedTuple):
 class FakeBackend:
     """The Backend port over a MemoryStore, without extraction, embedding, ranking or matching.
 
+    It knows of a call what came with it, so it awaits nothing and never has anything to catch up.
     refused: capabilities to refuse. Without schemas every field of a user goes to extras.
+    grace: how long a cascade can be undone.
     calls: every call, refused and failed ones too, in order of arrival.
     """
 
@@ -104,10 +108,12 @@ class FakeBackend:
         ids: Ids | None = None,
         schemas: Schemas | None = None,
         refused: Iterable[Capability] = (),
+        grace: timedelta = timedelta(days=7),
     ) -> None:
         self._store = MemoryStore(clock=clock or SystemClock())
         self._ids = ids or RandomIds()
         self._schemas = schemas
+        self._grace = grace
         self._refused = frozenset({*refused, Capability.MATCHING})
         self._next_error: LinealError | None = None
         self._errors: dict[str, LinealError] = {}
@@ -182,7 +188,7 @@ class FakeBackend:
                 rows.found(seen, request.context_id), stamp, request, life, seen.now
             )
             changes = Changes(
-                contexts=(context,), edges=rows.edges(context, stamp, context.lineage.declared)
+                contexts=(context,), edges=rows.edges(context, stamp, request.lineage)
             )
             return Plan(changes, ContextAnswer.of(context))
 
@@ -198,20 +204,27 @@ class FakeBackend:
             terms=terms,
             memory_types=request.memory_types,
             tags=request.tags,
+            projects=stamp.projects,
+            as_of=request.as_of,
             limit=request.limit,
         )
         page = await self._store.find(stamp.scope, query)
-        hits = tuple(hit_of(found.context, found.text_score) for found in page.candidates)
-        return SearchAnswer(hits=hits, more=page.matched - len(hits))
+        here = stamp.projects or ()
+        hits = tuple(hit_of(found.context, found.text_score, here) for found in page.candidates)
+        everywhere = query.model_copy(update={"projects": None, "limit": 1})
+        elsewhere = (await self._store.find(stamp.scope, everywhere)).matched - page.matched
+        few = page.matched < request.limit
+        return SearchAnswer(
+            hits=hits,
+            more=page.matched - len(hits),
+            elsewhere=elsewhere or None if few else None,
+        )
 
     async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
         await self._called("get_context", stamp, request)
         stamp = _behind_the_wall(stamp)
         revisions = await self._store.history(stamp.scope, request.context_id)
-        asked = request.revision or len(revisions)
-        if not 1 <= asked <= len(revisions):
-            raise rows.missing(request.context_id)
-        return ContextAnswer.of(revisions[asked - 1])
+        return ContextAnswer.of(rows.past(revisions, request))
 
     async def get_user(self, stamp: Stamp, request: GetUser) -> UserAnswer:
         await self._called("get_user", stamp, request)
@@ -225,19 +238,11 @@ class FakeBackend:
     async def forget_context(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
         await self._called("forget_context", stamp, request)
         stamp = _behind_the_wall(stamp)
-        root = request.context_id
-        below = await self._store.read(stamp.scope, Reads(descendants_of=root))
-        asked = (root, *below.descendants) if request.cascade else (root,)
-
-        def decide(seen: Snapshot) -> Plan[ForgetAnswer]:
-            rows.found(seen, root)
-            gone = tuple(name for name in asked if name in seen.contexts)
-            answer = ForgetAnswer(
-                context_id=root, dry_run=request.dry_run, forgotten=gone, count=len(gone)
-            )
-            return Plan(Changes(forget=() if request.dry_run else gone), answer)
-
-        return await self._write(stamp, request, ForgetAnswer, Reads(context_ids=asked), decide)
+        decide = forgetting.decision(request, self._grace)
+        reads = forgetting.reads(request)
+        if request.dry_run:
+            return decide(await self._store.read(stamp.scope, reads)).answer
+        return await self._write(stamp, request, ForgetAnswer, reads, decide)
 
     async def trace_lineage(self, stamp: Stamp, request: TraceLineage) -> Trace:
         await self._called("trace_lineage", stamp, request)
@@ -253,7 +258,8 @@ class FakeBackend:
                 level = tuple(end for end in ends if end not in depths)
                 depths.update(dict.fromkeys(level, depth))
         seen = await self._store.read(stamp.scope, Reads(context_ids=tuple(depths)))
-        if root not in seen.contexts and root not in seen.tombstones:
+        named = edges or await self._store.edges(stamp.scope, (root,), "both")
+        if root not in seen.contexts and root not in seen.tombstones and not named:
             raise rows.missing(root)
         return Trace(
             root=root,
@@ -293,6 +299,10 @@ class FakeBackend:
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         self.calls.append(RecordedCall("outcomes", stamp, ()))
         raise Unsupported(Capability.MATCHING, self.name)
+
+    async def catch_up(self) -> int:
+        await self._called("catch_up", None)
+        return 0
 
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
         await self._called("sweep", None, accept_clock)

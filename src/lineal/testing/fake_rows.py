@@ -8,12 +8,26 @@ from typing import Any
 from lineal.errors import LinealError
 from lineal.models.changes import Life, Snapshot, Stamp
 from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
-from lineal.models.context import AppendAnswer, AppendContext, Context, MemoryType, UpdateContext
+from lineal.models.context import (
+    AppendAnswer,
+    AppendContext,
+    Context,
+    GetContext,
+    MemoryType,
+    UpdateContext,
+)
 from lineal.models.lineage import DeclaredLineage, Edge, TraceNode
 from lineal.models.schema import Schema
 from lineal.models.user import HeadInfo, UpsertUser, UserRow
 from lineal.policy.expiry import ends_at
-from lineal.policy.provenance import agent_source, edges_of, joined, observed
+from lineal.policy.provenance import (
+    agent_source,
+    basis_of,
+    edges_of,
+    inherited,
+    joined,
+    observed,
+)
 from lineal.policy.schemas import sorted_out
 
 __all__ = [
@@ -23,6 +37,7 @@ __all__ = [
     "missing",
     "new_context",
     "node",
+    "past",
     "provisioned",
     "updated",
     "upserted",
@@ -60,6 +75,7 @@ def new_context(
         **{name: getattr(request, name) for name in kept},
         **_plain(request),
         occurred_at=request.occurred_at or now,
+        project=stamp.project,
         agent_source=agent_source(stamp.evidence),
         memory_type=request.memory_type or MemoryType.FACT,
         expires_at=ends_at(life, now),
@@ -93,17 +109,28 @@ def updated(
         )
     memory_type = request.memory_type or context.memory_type
     texts = {name: getattr(request, name) for name in ("title", "summary", "content", "tags")}
-    declared = request.lineage or context.lineage.declared
+    declared = request.lineage or inherited(context.lineage.declared)
+    seen = observed(stamp.evidence, of=context.context_id)
     changed = {
         **{name: value for name, value in texts.items() if value is not None},
         **_plain(request),
         "revision": context.revision + 1,
         "memory_type": memory_type,
         "expires_at": ends_at(life, now, context.expires_at, memory_type),
-        "updated_at": now,
-        "lineage": joined(declared, observed(stamp.evidence), context.lineage.created_at),
+        "updated_at": max(now, context.updated_at),
+        "lineage": joined(declared, seen, context.lineage.created_at),
     }
     return Context.model_validate({**dict(context), **changed})
+
+
+def past(revisions: tuple[Context, ...], request: GetContext) -> Context:
+    """The revision asked for, or the latest recorded by as_of. Raises not_found."""
+    until = request.as_of
+    asked = revisions[: request.revision or len(revisions)]
+    known = [row for row in asked if until is None or row.updated_at <= until]
+    if not known or (request.revision or 0) > len(revisions):
+        raise missing(request.context_id)
+    return known[-1]
 
 
 def edges(context: Context, stamp: Stamp, declared: DeclaredLineage | None) -> tuple[Edge, ...]:
@@ -165,10 +192,11 @@ def _stated(value: Any, now: datetime) -> FieldValue:
 
 def node(seen: Snapshot, name: str, depth: int) -> TraceNode:
     if (context := seen.contexts.get(name)) is not None:
-        kept = ("context_id", "memory_type", "source", "revision", "created_at", "expires_at")
-        values = {part: getattr(context, part) for part in kept}
+        kept = ("memory_type", "source", "revision", "created_at", "expires_at", "project")
+        values = {part: getattr(context, part) for part in ("context_id", "lineage", *kept)}
         label = (context.title or context.content)[:LABEL_CHARS]
-        return TraceNode(**values, state="live", depth=depth, label=label, lineage=context.lineage)
+        basis = basis_of(context.lineage)
+        return TraceNode(**values, state="live", depth=depth, label=label, basis=basis)
     if (mark := seen.tombstones.get(name)) is None:
         return TraceNode(context_id=name, state="external", depth=depth)
     return TraceNode(

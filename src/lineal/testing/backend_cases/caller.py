@@ -20,7 +20,7 @@ from lineal.models.context import (
 )
 from lineal.models.lineage import Evidence, Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers
-from lineal.models.search import SearchAnswer, SearchContext
+from lineal.models.search import ALL_PROJECTS, SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.expiry import life_of
 from lineal.ports.backend import Backend
@@ -38,7 +38,11 @@ def needs(backend: Backend, *capabilities: Capability) -> None:
 
 
 class Caller:
-    """One user behind one wall. Requests are given as keywords, answers come back as models."""
+    """One user behind one wall. Requests are given as keywords, answers come back as models.
+
+    projects: where the client works, by its name and then its aliases; (): in no project. None: so
+    too, and looking everywhere.
+    """
 
     def __init__(
         self,
@@ -47,9 +51,11 @@ class Caller:
         tenant: str = "acme",
         user_id: str = "ada",
         domain: str = "notes",
+        projects: tuple[str, ...] | None = None,
         **evidence: Any,
     ) -> None:
         self._backend = backend
+        self._projects = projects
         self._scope = Scope(tenant=tenant, user_id=user_id, domain=domain)
         self._evidence = evidence
 
@@ -60,7 +66,7 @@ class Caller:
 
     async def append(self, content: str = CONTENT, **values: Any) -> AppendAnswer:
         request = AppendContext(content=content, **values)
-        stamp = self._stamp("append_context", self._scope)
+        stamp = self._stamp("append_context", self._scope, request.project)
         return await self._backend.append_context(stamp, request, _life(request, kept=False))
 
     async def append_provisioned(self, content: str = CONTENT) -> AppendAnswer:
@@ -75,9 +81,8 @@ class Caller:
 
     async def search(self, query: str = "", **values: Any) -> SearchAnswer:
         request = SearchContext(query=query, **values)
-        return await self._backend.search_context(
-            self._stamp("search_context", self._scope), request
-        )
+        stamp = self._stamp("search_context", self._scope, request.project)
+        return await self._backend.search_context(stamp, request)
 
     async def found(self, query: str = "", **values: Any) -> list[str]:
         """The ids of a search's hits, in order."""
@@ -116,8 +121,14 @@ class Caller:
     def _tenant(self) -> Scope:
         return Scope(tenant=self._scope.tenant)
 
-    def _stamp(self, tool: str, scope: Scope) -> Stamp:
-        return Stamp(scope=scope, evidence=Evidence(tool=tool, **self._evidence))
+    def _stamp(self, tool: str, scope: Scope, project: str | None = None) -> Stamp:
+        evidence, projects = Evidence(tool=tool, **self._evidence), self._projects
+        if project is not None:
+            projects = (project,) if project else ()
+        own = projects[0] if projects else None
+        if project == ALL_PROJECTS:
+            own, projects = None, None
+        return Stamp(scope=scope, evidence=evidence, project=own, projects=projects)
 
 
 def _life(request: AppendContext | UpsertUser | UpdateContext, *, kept: bool) -> Life:

@@ -75,6 +75,76 @@ class BackendLineage:
         (edge,) = (await ada.trace(answer.context_id)).edges
         assert (edge.relation, edge.basis) == (Relation.USED, Basis.OBSERVED)
 
+    async def test_l1_evidence_that_never_comes_is_not_awaited_for_ever(
+        self, backend: Backend, clock: ManualClock
+    ) -> None:
+        needs(backend, Capability.USERS, Capability.GET)
+        ada = Caller(backend, tool_use_id="t1", session_id="s1", awaits=True)
+        await ada.upsert()
+        context_id = (await ada.append(TEXTS[0])).context_id
+        await ada.update(context_id, title="On")
+        before = await ada.get(context_id)
+        for _ in range(100):
+            clock.advance(hours=1)
+            await backend.catch_up()
+        after = await ada.get(context_id)
+        assert not after.lineage.awaits
+        lineage = before.lineage.model_copy(update={"awaits": False})
+        assert after == before.model_copy(update={"lineage": lineage})
+        assert await backend.catch_up() == 0
+
+    async def test_an_update_that_declares_nothing_still_rests_on_what_it_rested_on(
+        self, backend: Backend, ada: Caller
+    ) -> None:
+        """But how its predecessor was made says nothing of how it was."""
+        needs(backend, Capability.USERS, Capability.LINEAGE, Capability.UPDATE)
+        await ada.upsert()
+        declared = DeclaredLineage(
+            derived_from=("doc:1",),
+            source_ids=("doc:2",),
+            tool_calls=("Read:1",),
+            model_version="m",
+        )
+        context_id = (await ada.append(TEXTS[0], lineage=declared)).context_id
+        lineage = (await ada.update(context_id, title="On")).lineage
+        assert (lineage.derived_from, lineage.source_ids) == (("doc:1",), ("doc:2",))
+        assert (lineage.model_version, lineage.tool_calls) == (None, ("update_context",))
+
+    async def test_l5_a_node_says_how_each_value_is_known(
+        self, backend: Backend, clock: ManualClock
+    ) -> None:
+        needs(backend, Capability.USERS, Capability.LINEAGE)
+        ada = Caller(backend, client_name="claude-code", tool_use_id="t1")
+        await ada.upsert()
+        declared = DeclaredLineage(model_version="m1", tool_calls=("Read:1",), confidence=0.5)
+        context_id = (await ada.append(TEXTS[0], lineage=declared)).context_id
+        (node,) = (await ada.trace(context_id)).nodes
+        assert node.basis == {
+            "agent_source": Basis.OBSERVED,
+            "tool_calls": Basis.OBSERVED,
+            "model_version": Basis.DECLARED,
+            "confidence": Basis.DECLARED,
+        }
+
+    async def test_l5_a_source_outside_is_traced_to_what_rests_on_it(
+        self, backend: Backend, ada: Caller
+    ) -> None:
+        needs(backend, Capability.USERS, Capability.LINEAGE)
+        await ada.upsert()
+        page = "https://example.org/page"
+        declared = DeclaredLineage(source_ids=(page,))
+        context_id = (await ada.append(TEXTS[0], lineage=declared)).context_id
+        down = await ada.trace(page, direction="down")
+        assert [(n.context_id, n.state) for n in down.nodes] == [
+            (page, "external"),
+            (context_id, "live"),
+        ]
+        up = await ada.trace(page, direction="up")
+        assert ([n.context_id for n in up.nodes], up.edges) == ([page], ())
+        with pytest.raises(LinealError) as raised:
+            await Caller(backend, tenant="other").trace(page, direction="both")
+        assert raised.value.code is ErrorCode.NOT_FOUND
+
     async def test_l5_the_graph_is_walked_both_ways(self, backend: Backend, ada: Caller) -> None:
         first, second, third = await _chain(backend, ada)
         up = await ada.trace(third, direction="up")

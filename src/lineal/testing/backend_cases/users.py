@@ -23,10 +23,19 @@ class Typed:
 
     field, value: one hard field and a right value of it; wrong: a value of the wrong type.
     soft: a soft field with a value. derived: the name of a derived field.
+    text: words from which the backend reads that value; None where it reads nothing.
     """
 
     def __init__(
-        self, domain: str, *, field: str, value: Any, wrong: Any, soft: dict[str, Any], derived: str
+        self,
+        domain: str,
+        *,
+        field: str,
+        value: Any,
+        wrong: Any,
+        soft: dict[str, Any],
+        derived: str,
+        text: str | None = None,
     ) -> None:
         self.domain = domain
         self.field = field
@@ -34,6 +43,7 @@ class Typed:
         self.wrong = wrong
         self.soft = soft
         self.derived = derived
+        self.text = text
 
 
 class BackendUsers:
