@@ -14,6 +14,10 @@ def main() -> int:
         from lineal.faces.mcp.front import run
 
         return run(read_only="--read-only" in sys.argv)
+    if sys.argv[1:2] == ["hook"] and not {"-h", "--help"} & set(sys.argv):
+        from lineal.capture.hook import main as hook
+
+        return hook(sys.argv[2:])
     from lineal.faces.cli.main import main as cli
 
     return cli()

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,9 @@ from urllib.parse import unquote, urlsplit
 import anyio
 from pydantic import ValidationError
 
+from lineal.capture.places import Places
+from lineal.capture.project import identify
+from lineal.capture.witness import SessionWitness
 from lineal.clock import SystemClock, monotonic_s
 from lineal.detectors.detector import Detector
 from lineal.embedders.hashing import HashingEmbedder
@@ -27,17 +31,19 @@ from lineal.ids import RandomIds
 from lineal.models.changes import Call
 from lineal.models.context import SOURCES
 from lineal.models.lineage import Evidence
+from lineal.models.project import Project
 from lineal.models.schema import Schema
 from lineal.policy.limits import Limits
 from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
 from lineal.ports.embedder import Embedder
+from lineal.ports.evidence import Witness
 from lineal.ports.extractor import Extractor
 from lineal.ports.resolver import Resolver
 from lineal.ports.store import Store
 from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
 from lineal.service import Defaults, Pointers, Secrets, Service
-from lineal.settings import Settings
+from lineal.settings import Settings, environment
 
 if TYPE_CHECKING:
     from lineal.faces.mcp.access import OneClient
@@ -48,6 +54,7 @@ __all__ = [
     "check_schema",
     "local_call",
     "open_service",
+    "project_of",
     "run_stdio",
     "schema_files",
     "store_path",
@@ -58,6 +65,12 @@ BACKENDS_GROUP = "lineal.backends"
 
 RESOLVERS_GROUP = "lineal.resolvers"
 """Entry-point group of those that follow a memory_ref: scheme → factory(settings) → Resolver."""
+
+NO_PROJECT = "none"
+"""As LINEAL_PROJECT: memories belong to no project."""
+
+COMPLETING_AGAIN_S = 30.0
+"""Until a store that couldn't be asked is asked again."""
 
 _log = logging.getLogger("lineal")
 
@@ -72,17 +85,20 @@ def store_path(settings: Settings) -> Path:
     return path if path.is_absolute() else settings.home / path
 
 
-def backend_of(settings: Settings) -> Backend:
-    """The configured backend, not yet opened. Raises invalid_request for an unknown one."""
+def backend_of(settings: Settings, witness: Witness | None = None) -> Backend:
+    """The configured backend, not yet opened. Raises invalid_request for an unknown one.
+
+    witness: who knows later what is not known of a write at once.
+    """
     url = settings.backend.get_secret_value()
     scheme = url.split(":", 1)[0] if url else "sqlite"
     if scheme == "sqlite":
-        return _embedded(settings, _sqlite(settings), "sqlite")
+        return _embedded(settings, _sqlite(settings), "sqlite", witness)
     if scheme == "memory":
         from lineal.stores.memory import MemoryStore
 
         clock = SystemClock(settings.clock_offset_s)
-        return _embedded(settings, MemoryStore(clock=clock), "memory")
+        return _embedded(settings, MemoryStore(clock=clock), "memory", witness)
     found = importlib.metadata.entry_points(group=BACKENDS_GROUP, name=scheme)
     for entry in found:
         factory: Callable[[Settings], Backend] = entry.load()
@@ -106,7 +122,7 @@ def _sqlite(settings: Settings) -> Store:
     )
 
 
-def _embedded(settings: Settings, store: Store, name: str) -> Backend:
+def _embedded(settings: Settings, store: Store, name: str, witness: Witness | None) -> Backend:
     return EmbeddedBackend(
         store,
         schemas=SchemaBook(_schema_directories(settings)),
@@ -115,6 +131,8 @@ def _embedded(settings: Settings, store: Store, name: str) -> Backend:
         ids=RandomIds(),
         clock=SystemClock(settings.clock_offset_s),
         heads_per_minute=settings.heads_per_minute,
+        witness=witness,
+        grace=timedelta(seconds=settings.grace_s),
         name=name,
     )
 
@@ -191,7 +209,32 @@ def _schema_directories(settings: Settings) -> list[Path]:
     return [SHIPPED, *([settings.schemas] if settings.schemas else [])]
 
 
-def service_of(settings: Settings, backend: Backend) -> Service:
+def witness_of(settings: Settings, *, read_only: bool = False) -> SessionWitness | None:
+    """Who watches how calls come about; None where that is turned off.
+
+    By the wall clock, whatever offset the store's clock has: hooks and transcripts go by it.
+    """
+    if settings.capture == "off":
+        return None
+    config = settings.client_config_dir or Path.home() / ".claude"
+    places = Places(config, settings.client_project_dir)
+    return SessionWitness(settings.home, SystemClock(), places, persists=not read_only)
+
+
+async def project_of(settings: Settings) -> Project | None:
+    """Where the client works: the configured name, or its project directory's repository; the
+    process's own directory only where that is in a repository."""
+    if settings.project is not None:
+        named = settings.project
+        return None if named == NO_PROJECT else Project(name=named, aliases=(named,))
+    told = settings.project_dir or settings.client_project_dir
+    found = await identify(told or Path.cwd(), environment())
+    if found is None or (told is None and not found.repository):
+        return None
+    return found
+
+
+def service_of(settings: Settings, backend: Backend, witness: Witness | None = None) -> Service:
     """The service over a backend, with the configured limits and defaults."""
     return Service(
         backend,
@@ -203,6 +246,7 @@ def service_of(settings: Settings, backend: Backend) -> Service:
         defaults=Defaults(user_id=settings.user, domain=settings.domain),
         secrets=_secrets(settings),
         pointers=_pointers(settings),
+        witness=witness,
     )
 
 
@@ -214,18 +258,35 @@ def _pointers(settings: Settings) -> Pointers:
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncIterator[Service]:
-    """The service over an opened backend, closed at the end."""
-    backend = backend_of(settings)
+async def open_service(
+    settings: Settings, watching: SessionWitness | None = None, *, traced: bool = False
+) -> AsyncIterator[Service]:
+    """The service over an opened backend, closed at the end.
+
+    watching: the witness; None: one of its own, if the settings want one. traced: each verb is a
+    span.
+    """
+    witness = watching or witness_of(settings)
+    backend = backend_of(settings, witness)
+    if traced:
+        backend = _traced(settings, backend)
     await backend.open()
     try:
-        yield service_of(settings, backend)
+        yield service_of(settings, backend, witness)
     finally:
         with anyio.CancelScope(shield=True):
             await backend.close()
+        if witness is not None:
+            witness.close()
 
 
-def local_call(settings: Settings, tool: str) -> Call:
+def _traced(settings: Settings, backend: Backend) -> Backend:
+    from lineal.telemetry.backend import TracedBackend  # late: a command line has no use for it
+
+    return TracedBackend(backend, content=settings.trace_content)
+
+
+def local_call(settings: Settings, tool: str, project: Project | None = None) -> Call:
     """A call made by a person at this machine's command line."""
     evidence = Evidence(
         tool=tool,
@@ -233,7 +294,7 @@ def local_call(settings: Settings, tool: str) -> Call:
         client_version=importlib.metadata.version("lineal"),
         session_id=settings.client_session_id,
     )
-    return Call(tenant=settings.tenant, evidence=evidence)
+    return Call(tenant=settings.tenant, evidence=evidence, project=project)
 
 
 def run_stdio(front: Front, *, read_only: bool = False) -> int:
@@ -253,7 +314,10 @@ def run_stdio(front: Front, *, read_only: bool = False) -> int:
         level=settings.log_level.upper(),
         format="lineal %(levelname)s %(name)s: %(message)s",
     )
-    anyio.run(_serve, settings, wrong, front, read_only)
+    from lineal.telemetry.setup import Asked, exporting  # late: a command line has no use for it
+
+    with exporting(Asked(settings.client_otel_exporter, settings.client_otel_protocol)):
+        anyio.run(_serve, settings, wrong, front, read_only)
     return 0
 
 
@@ -269,20 +333,46 @@ async def _serve(
         async def connect() -> Service:
             if wrong is not None:
                 raise wrong
-            return await stack.enter_async_context(open_service(settings))
+            access.project = await project_of(settings)
+            opened = open_service(settings, witness, traced=True)
+            return await stack.enter_async_context(opened)
 
+        witness = witness_of(settings, read_only=read_only)
         access = OneClient(
             connect,
             tenant=settings.tenant,
             client_session_id=settings.client_session_id,
+            entrypoint=settings.client_entrypoint,
             result_chars=settings.result_chars,
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(access.warm_up)
+            tasks.start_soon(_warming_up, access, witness)
+            if not read_only:
+                tasks.start_soon(_completing, access)
             if settings.sweep_interval_s and not read_only:
                 tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
             await serve_stdio(build_server(access, read_only=read_only), front)
             tasks.cancel_scope.cancel()
+        await access.leave()
+
+
+async def _warming_up(access: OneClient, witness: SessionWitness | None) -> None:
+    """Open the service before the first call, read what is written of its session already, and take
+    out what was noted of sessions long over."""
+    await access.warm_up()
+    if witness is not None:
+        await witness.warm(access.client_session_id)
+        await anyio.to_thread.run_sync(witness.tidy)
+
+
+async def _completing(access: OneClient) -> None:
+    """Complete lineage with what comes after the writes; what fails is the sweeper's to do."""
+    while True:
+        try:
+            await (await access.service()).completing()
+        except LinealError as error:
+            _log.warning("completing lineage: %s", error.message)
+            await anyio.sleep(COMPLETING_AGAIN_S)
 
 
 async def _sweeping(access: OneClient, interval_s: float) -> None:

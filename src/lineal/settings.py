@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lineal.policy.limits import is_plain
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "environment"]
 
 
 def _plain(name: str) -> str:
@@ -22,6 +24,12 @@ def _plain(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_plain)]
 """Whose memory it is, or of what."""
+
+
+def _of_one(project: str) -> str:
+    if project == "*":
+        raise ValueError("* is every project; a name, or none for no project")
+    return project
 
 
 class Settings(BaseSettings):
@@ -96,6 +104,23 @@ class Settings(BaseSettings):
         default=False,
         description="Let the client's own model read texts, where the client lends it.",
     )
+    project: Annotated[Name, AfterValidator(_of_one)] | None = Field(
+        default=None,
+        description="The project of new memories and of searches: a name, or none. "
+        "Otherwise the repository that the client works in.",
+    )
+    project_dir: Path | None = Field(
+        default=None,
+        description="Where the client works, for a client that doesn't tell by itself.",
+    )
+    capture: Literal["on", "off"] = Field(
+        default="on",
+        description="Whether hooks and the client's transcripts are looked at for lineage.",
+    )
+    grace_s: Annotated[int, Field(ge=0, le=31_536_000)] = Field(
+        default=604_800,
+        description="Seconds in which forgetting with a cascade can be undone.",
+    )
     secrets: Literal["redact", "off"] = Field(
         default="redact", description="Whether keys, tokens and passwords are kept out."
     )
@@ -103,6 +128,11 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="What is no secret: exact values or /patterns/, separated by commas, "
         "or a file of them, one a line.",
+    )
+    trace_content: bool = Field(
+        default=False,
+        description="Let OpenTelemetry spans tell what memories say, what is searched for and "
+        "who they are about.",
     )
     allow_network_fs: bool = Field(
         default=False, description="Open a store on a network file system all the same."
@@ -114,11 +144,17 @@ class Settings(BaseSettings):
         default=0.0, description="Moves the clock, to try out what expires when."
     )
 
-    @field_validator("home", "schemas")
+    @field_validator("home", "schemas", "project_dir")
     @classmethod
     def _at_home(cls, path: Path | None) -> Path | None:
         """A client's configuration knows no shell that would know what ~ is."""
         return None if path is None else path.expanduser()
+
+    @field_validator("project_dir", mode="before")
+    @classmethod
+    def _told(cls, value: object) -> object:
+        """A client that doesn't know its own placeholder leaves it as it is."""
+        return None if isinstance(value, str) and value.startswith("${") else value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -137,3 +173,27 @@ class Settings(BaseSettings):
     client_session_id: str | None = Field(
         default=None, validation_alias=AliasChoices("CLAUDE_CODE_SESSION_ID")
     )
+    client_entrypoint: str | None = Field(
+        default=None, validation_alias=AliasChoices("CLAUDE_CODE_ENTRYPOINT")
+    )
+    client_project_dir: Path | None = Field(
+        default=None, validation_alias=AliasChoices("CLAUDE_PROJECT_DIR")
+    )
+    client_config_dir: Path | None = Field(
+        default=None, validation_alias=AliasChoices("CLAUDE_CONFIG_DIR")
+    )
+    # What OpenTelemetry's own variables ask for; its SDK reads the rest itself.
+    client_otel_exporter: str = Field(
+        default="", validation_alias=AliasChoices("OTEL_TRACES_EXPORTER")
+    )
+    client_otel_protocol: str = Field(
+        default="http/protobuf",
+        validation_alias=AliasChoices(
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
+        ),
+    )
+
+
+def environment() -> Mapping[str, str]:
+    """The process's own, for a program that is started from here; it hands on what it needs."""
+    return os.environ

@@ -55,6 +55,15 @@ ENVIRONMENT_ROOMS = {
     "embedders/minilm.py": "os.environ",
 }
 
+ENVIRONMENT_READERS = {
+    # It runs at every tool use and can't wait for the settings' imports; a test holds what it reads
+    # to what the settings say.
+    "capture/hook.py",
+}
+
+TIME_READERS = ("clock.py:", "capture/hook.py:")
+"""The second for the same reason: what it notes is when a hook ran, by the wall clock."""
+
 DANGEROUS = {
     "eval",
     "exec",
@@ -69,8 +78,9 @@ DANGEROUS = {
     "os.popen",
 }
 
-BROAD_MAX = 4
-"""`except Exception` in the whole package; the large memory servers have 40 to 600."""
+BROAD_MAX = 5
+"""`except Exception` in the whole package, one a rim: command line, tools, the wire's reader,
+the writer's thread, the hook. The large memory servers have 40 to 600."""
 
 LINES_MAX = 600
 """Of a module; few are over 300."""
@@ -130,7 +140,7 @@ def test_the_clock_reads_time_and_nobody_else_does() -> None:
             if name.startswith("datetime.")
         }
     )
-    assert [place for place, _ in readers if not place.startswith("clock.py:")] == []
+    assert [place for place, _ in readers if not place.startswith(TIME_READERS)] == []
 
 
 def test_the_settings_read_the_environment_and_nobody_else_does() -> None:
@@ -138,7 +148,7 @@ def test_the_settings_read_the_environment_and_nobody_else_does() -> None:
     wrong = [
         f"{place} {name}"
         for place, name in uses(ENVIRONMENT)
-        if place.split(":")[0] not in {"settings.py", *ENVIRONMENT_ROOMS}
+        if place.split(":")[0] not in {"settings.py", *ENVIRONMENT_ROOMS, *ENVIRONMENT_READERS}
     ]
     assert wrong == []
 

@@ -22,8 +22,15 @@ REPO = Path(__file__).parents[2]
 PACKAGE = Path(lineal.__file__).parent
 README = (REPO / "README.md").read_text(encoding="utf-8")
 
-CLIENT_SETTINGS = ("client_session_id", "client_project_dir", "client_entrypoint")
-"""Not ours to set: what a client's environment tells of itself."""
+CLIENT_SETTINGS = (
+    "client_session_id",
+    "client_project_dir",
+    "client_entrypoint",
+    "client_config_dir",
+    "client_otel_exporter",
+    "client_otel_protocol",
+)
+"""Not ours to set: what a client's environment tells of itself, and what OpenTelemetry's says."""
 
 
 def hidden(text: str) -> list[str]:

@@ -268,11 +268,11 @@ async def test_update_changes_only_what_is_sent_and_the_past_stays_readable(
     changed = await ok(
         client, "update_context", context_id=context_id, content=LONG, expected_revision=1
     )
-    assert changed.keys() == CONTEXT_KEYS
+    assert changed.keys() - {"project"} == CONTEXT_KEYS
     assert (changed["id"], changed["revision"]) == (context_id, 2)
     assert (changed["title"], changed["tags"], changed["content"]) == ("Pump", ["a"], LONG)
     now = await ok(client, "get_context", context_id=context_id)
-    assert now.keys() == CONTEXT_KEYS
+    assert now.keys() - {"project"} == CONTEXT_KEYS
     assert now["content"] == LONG
     past = await ok(client, "get_context", context_id=context_id, revision=1)
     assert past["content"] == "Old text of the pump."
@@ -339,12 +339,21 @@ async def test_lineage_is_walked_both_ways_and_what_is_forgotten_leaves_no_words
 
         plan = await ok(client, "forget_context", context_id=root, cascade=True, dry_run=True)
         gone = {"forgotten": [root, child], "count": 2}
+        assert plan.pop("undo_until") > "2026"
         assert plan == {"context_id": root, "dry_run": True, **gone}
         assert len((await ok(client, "search_context", query="mandrill"))["hits"]) == 2
         done = await ok(client, "forget_context", context_id=root, cascade=True)
+        assert done.pop("undo_until") > "2026"
         assert done == {"context_id": root, "dry_run": False, **gone}
         assert (await ok(client, "search_context", query="mandrill"))["hits"] == []
         await refused(client, "get_context", "not_found", context_id=child)
+        back = await ok(client, "forget_context", context_id=root, undo=True)
+        assert back["restored"] == [root, child]
+        assert len((await ok(client, "search_context", query="mandrill"))["hits"]) == 2
+        for_good = {"cascade": True, "erase": True}
+        erased = await ok(client, "forget_context", context_id=root, **for_good)
+        assert erased == {"context_id": root, "dry_run": False, **gone}
+        await refused(client, "forget_context", "not_found", context_id=root, undo=True)
         graph = await ok(client, "trace_lineage", context_id=child)
         assert states(graph) == {child: "forgotten", root: "forgotten", "mail-7": "external"}
         assert "mandrill" not in json.dumps(graph).lower()

@@ -132,6 +132,7 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
     async def run() -> Answer:
         async with open_service(settings) as service:
             try:
+                await service.catch_up()  # what is shown is as whole as it can be
                 return await use(service)
             except LinealError as failure:
                 raise await service.discreet(failure, asked) from None

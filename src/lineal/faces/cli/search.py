@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import anyio
 import click
 from rich.table import Table
 from rich.text import Text
 
-from lineal.app import local_call
+from lineal.app import local_call, project_of
 from lineal.clock import SystemClock
 from lineal.faces.cli.base import Command, read_settings, store_options, with_service
 from lineal.faces.cli.moments import date, day, ending
-from lineal.faces.cli.output import print_json, show, text
+from lineal.faces.cli.output import counted, print_json, show, text
 from lineal.faces.cli.owner import user_of
 from lineal.faces.cli.visible import visible_line
 from lineal.models.context import MemoryType
 from lineal.models.parse import parse
-from lineal.models.search import Hit, SearchAnswer, SearchContext
+from lineal.models.search import ALL_PROJECTS, Hit, SearchAnswer, SearchContext
 
 __all__ = ["hits_table", "search"]
 
@@ -38,6 +39,11 @@ SHOWN_CHARS = 400
     help="Only this type; may be repeated.",
 )
 @click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option(
+    "--project", help="Of this project and of none.  [default: where you are, if in a repository]"
+)
+@click.option("--everywhere", is_flag=True, help="Of every project.")
+@click.option("--as-of", metavar="TIME", help="As it was known then: 2026-05-17T22:00:00Z.")
 @click.option("--limit", type=int, default=10, show_default=True, help="Most memories.")
 @store_options
 def search(
@@ -46,12 +52,21 @@ def search(
     domain: str | None,
     memory_types: tuple[str, ...],
     tags: tuple[str, ...],
+    project: str | None,
+    everywhere: bool,
+    as_of: str | None,
     limit: int,
     home: Path | None,
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Find memories by the words of QUERY, best first; without words, the newest."""
+    """Find memories by the words of QUERY, best first; without words, the newest.
+
+    Where you stand in a repository, it looks in that project and in what belongs to none;
+    anywhere else it looks everywhere.
+    """
+    if everywhere and project is not None:
+        raise click.UsageError("--project and --everywhere exclude each other.")
     settings = read_settings(home, backend)
     whose = user_of(user, settings)
     request = parse(
@@ -62,11 +77,15 @@ def search(
             "domain": domain,
             "memory_types": memory_types,
             "tags": tags,
+            "project": ALL_PROJECTS if everywhere else project,
+            "as_of": as_of,
             "limit": limit,
             "max_tokens": 100_000,
         },
     )
-    call = local_call(settings, "search_context")
+    call = local_call(settings, "search_context", anyio.run(project_of, settings))
+    if call.project is None and request.project is None:
+        request = request.model_copy(update={"project": ALL_PROJECTS})
     answer = with_service(settings, lambda service: service.search_context(call, request))
     if as_json:
         print_json(answer.model_dump(mode="json"))
@@ -104,6 +123,7 @@ def _about(hit: Hit, now: datetime) -> Text:
         f"stored {day(hit.created_at, now)}, {ending(hit.expires_at, now)}",
         hit.source,
         *hit.tags,
+        hit.project,
     ]
     about = Text(" · ".join(visible_line(fact) for fact in known if fact) + " · ", style="dim")
     return about.append(visible_line(hit.context_id), style="dim cyan")
@@ -111,6 +131,10 @@ def _about(hit: Hit, now: datetime) -> Text:
 
 def _print(answer: SearchAnswer, whose: str, now: datetime) -> None:
     if not answer.hits:
+        if answer.elsewhere:
+            found = counted(answer.elsewhere, "memory", "memories")
+            show(Text(f"Nothing here; {found} in other projects, shown with --everywhere."))
+            return
         show(
             text(
                 f"Nothing found in what is remembered for {whose}. Other words may help, --user "
@@ -121,3 +145,5 @@ def _print(answer: SearchAnswer, whose: str, now: datetime) -> None:
     show(hits_table(answer.hits, now))
     if answer.more:
         show(Text(f"{answer.more} more; ask for them with --limit."))
+    if answer.elsewhere:
+        show(Text(f"{answer.elsewhere} more in other projects; look there with --everywhere."))

@@ -16,8 +16,9 @@ from lineal.faces.cli.moments import ending, minute
 from lineal.faces.cli.output import print_json, text
 from lineal.faces.cli.output import show as show_parts
 from lineal.models.context import ContextAnswer, GetContext
-from lineal.models.lineage import Lineage
+from lineal.models.lineage import Lineage, ObservedLineage
 from lineal.models.parse import parse
+from lineal.policy.provenance import basis_of
 
 __all__ = ["lineage_rows", "show"]
 
@@ -28,14 +29,26 @@ CHARS_MAX = 2_000_000
 @click.command(cls=Command)
 @click.argument("context_id", metavar="ID")
 @click.option("--revision", type=int, help="As this revision had it; 1 is the first.")
+@click.option("--as-of", metavar="TIME", help="As it was known then: 2026-05-17T22:00:00Z.")
 @store_options
 def show(
-    context_id: str, revision: int | None, home: Path | None, backend: str | None, as_json: bool
+    context_id: str,
+    revision: int | None,
+    as_of: str | None,
+    home: Path | None,
+    backend: str | None,
+    as_json: bool,
 ) -> None:
     """Show the memory ID with everything that is known of it."""
     settings = read_settings(home, backend)
     request = parse(
-        GetContext, {"context_id": context_id, "revision": revision, "max_chars": CHARS_MAX}
+        GetContext,
+        {
+            "context_id": context_id,
+            "revision": revision,
+            "as_of": as_of,
+            "max_chars": CHARS_MAX,
+        },
     )
     call = local_call(settings, "get_context")
     answer = with_service(settings, lambda service: service.get_context(call, request))
@@ -58,7 +71,7 @@ def _rows(answer: ContextAnswer) -> Iterator[tuple[str, str]]:
     yield "whose", f"{answer.user_id} · {answer.domain}"
     yield "type", answer.memory_type.value
     yield "when", f"{minute(answer.occurred_at)}, stored {minute(answer.created_at)}"
-    for name in ("title", "summary", "source", "speaker", "session_id"):
+    for name in ("title", "summary", "source", "speaker", "session_id", "project"):
         value = getattr(answer, name)
         if value:
             yield name, value
@@ -72,13 +85,19 @@ def _rows(answer: ContextAnswer) -> Iterator[tuple[str, str]]:
 
 def lineage_rows(lineage: Lineage) -> Iterator[tuple[str, str]]:
     """What is known of where a revision came from; what isn't known has no row."""
+    known = basis_of(lineage)
+    seen = lineage.observed or ObservedLineage()
     if lineage.agent_source:
-        yield "agent", lineage.agent_source
+        sub_agent = f", sub-agent {seen.agent_type or seen.agent_id}" if seen.agent_id else ""
+        yield "agent", f"{lineage.agent_source}{sub_agent}"
     if lineage.model_version:
-        yield "model", lineage.model_version
+        place = f" in its {seen.model_seen.value}" if seen.model_seen else ""
+        yield "model", f"{lineage.model_version} ({known['model_version'].value}{place})"
     if lineage.confidence is not None:
-        yield "confidence", f"{lineage.confidence:g}"
+        yield "confidence", f"{lineage.confidence:g} (declared)"
     for name in ("derived_from", "source_ids", "tool_calls"):
         values = getattr(lineage, name)
         if values:
-            yield name, ", ".join(values)
+            yield name, f"{', '.join(values)} ({known[name].value})"
+    if lineage.awaits:
+        yield "awaits", "more may be known of this call soon"

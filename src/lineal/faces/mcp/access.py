@@ -12,6 +12,7 @@ import anyio
 from mcp.shared.exceptions import MCPError
 
 from lineal.errors import ErrorCode, LinealError
+from lineal.models.project import Project
 from lineal.service import Service
 
 __all__ = ["Access", "OneClient", "guarded"]
@@ -56,6 +57,16 @@ class Access(Protocol):
         ...
 
     @property
+    def entrypoint(self) -> str | None:
+        """How the client was started, where its environment tells it."""
+        ...
+
+    @property
+    def project(self) -> Project | None:
+        """Where the client works."""
+        ...
+
+    @property
     def result_chars(self) -> int:
         """Most characters of a result unless the call asks."""
         ...
@@ -75,6 +86,8 @@ class OneClient:
         *,
         tenant: str = "local",
         client_session_id: str | None = None,
+        entrypoint: str | None = None,
+        project: Project | None = None,
         result_chars: int = 8_000,
     ) -> None:
         self._connect = connect
@@ -84,6 +97,8 @@ class OneClient:
         self.tenant = tenant
         self.session = secrets.token_hex(8)
         self.client_session_id = client_session_id
+        self.entrypoint = entrypoint
+        self.project = project
         self.result_chars = result_chars
 
     async def service(self) -> Service:
@@ -105,6 +120,11 @@ class OneClient:
             await self.service()
         except LinealError:
             return
+
+    async def leave(self) -> None:
+        """The client has left: what was written last may still be completed."""
+        if self._service is not None:
+            await self._service.last_look()
 
     def _say(self, error: LinealError) -> None:
         if error.message != self._said:

@@ -21,7 +21,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-__all__ = ["ANSWERED", "UNANSWERED", "Opening", "from_snapshot", "shipped"]
+__all__ = [
+    "ANSWERED",
+    "NOTED",
+    "NOTE_EVENT",
+    "TOOL_USE_ID",
+    "UNANSWERED",
+    "Opening",
+    "from_snapshot",
+    "shipped",
+]
+
+NOTE_EVENT = "note_event"
+"""The tool that a client's hooks call. It is in no list, so that no model sees it; a call of it
+that bears a model's call id isn't a hook's."""
+
+TOOL_USE_ID = "claudecode/toolUseId"
+"""Where Claude Code puts its own id of a model's call, in `_meta`."""
+
+NOTED = "tools/call " + NOTE_EVENT
+"""A hook's event is the one call answered here: its answer is always the same, and the client waits
+for it before it asks its model anything. The event itself is kept for the SDK's side."""
 
 UNANSWERED, ANSWERED = "unanswered", "answered"
 """What a kept line is kept as: for the SDK to serve, or to replay into it in silence."""
@@ -117,7 +137,8 @@ class Opening:
             return None, UNANSWERED, True
         self.listed |= method == "tools/list"
         reply = b'{"jsonrpc":"2.0","id":%b,"result":%b}\n' % (_id_json(message["id"]), result)
-        return reply, ANSWERED if first or method == "initialize" else None, False
+        again = first or method in ("initialize", "tools/call")
+        return reply, ANSWERED if again else None, False
 
     def _result(self, method: str, params: dict[str, Any]) -> bytes | None:
         if self._modern:
@@ -132,6 +153,8 @@ class Opening:
 
     def _modern_result(self, method: str, params: dict[str, Any]) -> bytes | None:
         meta = _meta(params)
+        if method == "tools/call" and _is_note(params):
+            method, params = NOTED, {"_meta": meta}
         if params.keys() != {"_meta"} or not _is_plain_meta(params) or not _fits(meta, _ENVELOPE):
             return None
         known = self._answers.get(meta[_VERSION_KEY], {})
@@ -207,6 +230,18 @@ def _meta(params: dict[str, Any]) -> dict[str, Any]:
     """`_meta` where it is an object, else nothing: how the SDK looks for the era's mark."""
     meta = params.get("_meta")
     return meta if type(meta) is dict else {}
+
+
+def _is_note(params: dict[str, Any]) -> bool:
+    """Whether a call is a hook's word, and nothing besides."""
+    given = params.get("arguments")
+    return (
+        params.keys() == {"name", "arguments", "_meta"}
+        and params["name"] == NOTE_EVENT
+        and type(given) is dict
+        and all(type(value) is str for value in given.values())
+        and TOOL_USE_ID not in _meta(params)
+    )
 
 
 def _is_plain_meta(params: dict[str, Any]) -> bool:

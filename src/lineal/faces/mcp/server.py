@@ -20,10 +20,12 @@ from mcp.shared.exceptions import MCPError
 from pydantic_core import from_json, to_json
 
 from lineal import __version__
+from lineal.canonical import hash_of
 from lineal.errors import ErrorCode, LinealError
 from lineal.faces.mcp import resources, texts
 from lineal.faces.mcp.access import Access, guarded
 from lineal.faces.mcp.budget import fitted
+from lineal.faces.mcp.opening import NOTE_EVENT, TOOL_USE_ID
 from lineal.faces.mcp.sampling import ask_of
 from lineal.faces.mcp.tools import TOOLS, ToolSpec, listed
 from lineal.models.base import Model
@@ -37,8 +39,12 @@ from lineal.policy.limits import is_plain
 
 __all__ = ["build_server"]
 
-TOOL_USE_ID = "claudecode/toolUseId"
-"""Where Claude Code puts its own id of a call, in `_meta`."""
+CLAUDE = "claude"
+"""How the name begins of the client whose environment tells of its session."""
+
+NOTED = types.CallToolResult(content=[types.TextContent(type="text", text="{}")])
+"""A client reads a hook's answer for orders; this one holds none, and nothing of it reaches the
+model."""
 
 WORD_CHARS_MAX = 200
 """A longer name, version or id of a client's is not taken down."""
@@ -120,6 +126,8 @@ class _Face:
         self, ctx: Ctx, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """Every failure of a call is a result with isError, which the model can read (E1)."""
+        if params.name == NOTE_EVENT and TOOL_USE_ID not in (ctx.meta or {}):
+            return await self._noted(ctx, params.arguments or {})
         spec = TOOLS.get(params.name)
         if spec is None or (self._read_only and not spec.read_only):
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}")
@@ -134,10 +142,19 @@ class _Face:
     ) -> types.CallToolResult:
         request = self._within(parse(spec.request, arguments))
         service = await self._access.service()
-        answer = await spec.run(service, self._call(ctx, spec.name), request)
+        answer = await spec.run(service, self._call(ctx, spec.name, arguments), request)
         if not spec.read_only:
             await self._tell(answer)
         return _succeeded(answer, spec, _budget(request, self._access.result_chars))
+
+    async def _noted(self, ctx: Ctx, event: Mapping[str, Any]) -> types.CallToolResult:
+        """A hook's word. Whatever is wrong with it or us, the agent goes on undisturbed."""
+        try:
+            service = await guarded(NOTE_EVENT, self._access.service())
+            service.note_event(self._call(ctx, NOTE_EVENT), event)
+        except LinealError:
+            return NOTED
+        return NOTED
 
     async def _discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
         """The error without a secret that was sent (E3); what can't be looked at is not told."""
@@ -156,22 +173,28 @@ class _Face:
             return request.model_copy(update={"max_tokens": min(request.max_tokens, usual)})
         return request
 
-    def _call(self, ctx: Ctx, tool: str) -> Call:
+    def _call(self, ctx: Ctx, tool: str, arguments: Mapping[str, Any] | None = None) -> Call:
         """Whose call it is and what the request shows of its origin."""
         client = ctx.session.client_params.client_info if ctx.session.client_params else None
         meta = dict(ctx.meta or {})
+        name = _text(client.name) if client else None
+        # A process that an agent started inherits its environment, and isn't its session.
+        own = name is not None and name.startswith(CLAUDE)
         evidence = Evidence(
             tool=tool,
-            client_name=_text(client.name) if client else None,
+            client_name=name,
             client_version=_text(client.version) if client else None,
             tool_use_id=_text(meta.get(TOOL_USE_ID)),
-            session_id=self._access.client_session_id,
+            input_hash=_hash(arguments),
+            session_id=self._access.client_session_id if own else None,
+            entrypoint=_text(self._access.entrypoint) if own else None,
             traceparent=_text(meta.get("traceparent")),
         )
         return Call(
             tenant=self._access.tenant,
             evidence=evidence,
             session=self._access.session,
+            project=self._access.project,
             read_only=self._read_only,
             ask=ask_of(ctx),
         )
@@ -246,6 +269,14 @@ def _text(value: object) -> str | None:
     return value if plausible and isinstance(value, str) and is_plain(value) else None
 
 
+def _hash(arguments: Mapping[str, Any] | None) -> str | None:
+    """Of a call's input; None for one that is nested beyond reason."""
+    try:
+        return None if arguments is None else hash_of(arguments)
+    except RecursionError:
+        return None
+
+
 def _changed(answer: Model) -> list[str]:
     """Addresses of what a write changed."""
     match answer:
@@ -271,7 +302,7 @@ def _budget(request: Model, usual: int) -> int:
 
 
 def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolResult:
-    payload = (_short(answer) if isinstance(answer, Trace) else answer).model_dump(mode="json")
+    payload = _told(answer, spec).model_dump(mode="json")
     context_id = payload.get("id") or payload.get("context_id") or payload.get("root")
     text = to_json(payload).decode()
     if len(text) > chars_max:
@@ -282,11 +313,24 @@ def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolR
     )
 
 
+def _told(answer: Model, spec: ToolSpec) -> Model:
+    """What is told of an answer: a write's own lineage without the details of each call, which are
+    get_context's and trace_lineage's to show."""
+    if isinstance(answer, Trace):
+        return _short(answer)
+    lineage = getattr(answer, "lineage", None)
+    if spec.read_only or not isinstance(lineage, Lineage) or lineage.observed is None:
+        return answer
+    observed = lineage.observed.model_copy(update={"calls": ()})
+    update = {"lineage": lineage.model_copy(update={"observed": observed})}
+    return answer.model_copy(update=update)
+
+
 def _short(trace: Trace) -> Trace:
-    """Each node with what is known of it; the observed account in full is get_context's to show."""
+    """Each node with what is known of it, and how; the whole account only of the root."""
     nodes = tuple(
         node
-        if node.lineage is None
+        if node.lineage is None or node.context_id == trace.root
         else node.model_copy(update={"lineage": _short_lineage(node.lineage)})
         for node in trace.nodes
     )

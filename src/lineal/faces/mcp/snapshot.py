@@ -31,6 +31,7 @@ from pydantic_core import to_json
 from lineal import __version__
 from lineal.errors import LinealError
 from lineal.faces.mcp.access import OneClient
+from lineal.faces.mcp.opening import NOTE_EVENT, NOTED
 from lineal.faces.mcp.server import build_server
 from lineal.service import Service
 
@@ -72,7 +73,7 @@ async def render(**modes: Server[Any]) -> str:
         for version in (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS):
             # The first request decides the era, and `initialize` always opens the older one.
             first = "initialize" if version in HANDSHAKE_PROTOCOL_VERSIONS else "server/discover"
-            answers = await _ask(server, version, [first, *_METHODS])
+            answers = await _ask(server, version, [first, *_METHODS, NOTED])
             index[mode][version] = {m: _place(results, text) for m, text in answers.items()}
     head = json.dumps(index, separators=(",", ":")).removesuffix("}")
     return head + ',"results":[\n' + ",\n".join(results) + "\n]}\n"
@@ -108,20 +109,22 @@ async def _exchange(
     method: str,
     params: dict[str, Any],
 ) -> str | None:
-    request = JSONRPCRequest(jsonrpc="2.0", id=number, method=method, params=params)
+    name = method.split(" ")[0]
+    request = JSONRPCRequest(jsonrpc="2.0", id=number, method=name, params=params)
     await to_server.send(SessionMessage(request))
     answer = (await from_server.receive()).message
     return to_json(answer.result).decode() if isinstance(answer, JSONRPCResponse) else None
 
 
 def _params(version: str, method: str) -> dict[str, Any]:
+    called = {"name": NOTE_EVENT, "arguments": {}} if method == NOTED else {}
     if version in MODERN_PROTOCOL_VERSIONS:
         meta = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: {}}
-        return {"_meta": meta}
+        return {**called, "_meta": meta}
     if method == "initialize":
         client = {"name": "snapshot", "version": __version__}
         return {"protocolVersion": version, "capabilities": {}, "clientInfo": client}
-    return {}
+    return called
 
 
 def main() -> int:

@@ -60,9 +60,12 @@ SHAPES: dict[str, JsonSchema] = {
     "candidate_id": STRING,
     "description": STRING,
     "memory_ref": STRING,
+    "project": STRING,
+    "as_of": STRING,
 }
 READ_WHOLE = "get_context with a larger max_chars reads it whole"
 KEY_HINT = "same key = done once"
+AS_OF = "as known at that time"
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ TOOLS: dict[str, ToolSpec] = {
                 "ttl_seconds": "own lifetime instead",
                 "source": "chat, voice_transcript, behavior, upload, connector or manual",
                 "occurred_at": "RFC 3339 with offset; default now",
+                "project": "'': true in every project; default this one",
                 "idempotency_key": KEY_HINT,
             },
         ),
@@ -162,19 +166,24 @@ TOOLS: dict[str, ToolSpec] = {
             request=SearchContext,
             answer=SearchAnswer,
             run=lambda service, call, request: service.search_context(call, request),
-            hints={"tags": "all of them", "max_tokens": "size of the answer, default 1500"},
+            hints={
+                "tags": "all of them",
+                "project": "default: this one and none; * all",
+                "as_of": AS_OF,
+                "max_tokens": "size of the answer, default 1500",
+            },
             read_only=True,
             idempotent=True,
         ),
         ToolSpec(
             name="get_context",
             title="Read a memory",
-            description="One memory whole, now or as a past revision had it.",
+            description="One memory whole, now, as a past revision, or as of a time.",
             request=GetContext,
             answer=ContextAnswer,
             run=lambda service, call, request: service.get_context(call, request),
             whole=READ_WHOLE,
-            hints={"max_chars": "size of the answer, default 8000"},
+            hints={"as_of": AS_OF, "max_chars": "size of the answer, default 8000"},
             read_only=True,
             idempotent=True,
         ),
@@ -217,12 +226,12 @@ TOOLS: dict[str, ToolSpec] = {
         ToolSpec(
             name="forget_context",
             title="Forget",
-            description="Erase a memory's content and history for good; cascade also erases all "
-            "declared as derived from it. Use dry_run first to see what would go.",
+            description="Erase a memory for good. cascade takes out all that is derived from it "
+            "too, or from an outside source id; undo gives that back for days. dry_run first.",
             request=ForgetContext,
             answer=ForgetAnswer,
             run=lambda service, call, request: service.forget_context(call, request),
-            hints={},
+            hints={"used": "also what only read it", "erase": "cascade without undo"},
             destructive=True,
             idempotent=True,
         ),
