@@ -66,16 +66,19 @@ class Rpc:
     def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self.answer(self.send(method, params))
 
-    def handshake(self) -> None:
-        """The 2025-11-25 opening."""
-        client = {"name": "bench", "version": "1"}
+    def handshake(self, name: str = "bench") -> None:
+        """The 2025-11-25 opening, by a client of that name."""
+        client = {"name": name, "version": "1"}
         opening = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
         self.request("initialize", opening)
         self.notify("notifications/initialized")
 
-    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+    def call(
+        self, tool: str, *, meta: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> dict[str, Any]:
         """A tool's structured answer. Raises RpcError with the message of a failed call."""
-        result = self.request("tools/call", {"name": tool, "arguments": arguments})
+        params: dict[str, Any] = {"name": tool, "arguments": arguments}
+        result = self.request("tools/call", {**params, "_meta": meta} if meta else params)
         content: dict[str, Any] = result.get("structuredContent") or {}
         if result.get("isError"):
             raise RpcError(json.dumps(content.get("error", result["content"])))
