@@ -365,3 +365,39 @@ async def test_a_repetition_is_found_past_many_of_other_projects(room: Room) -> 
         mine = Caller(room.backend, domain="coding", projects=(f"p{number}",))
         await mine.append(text)
     assert (await mine.append(text)).duplicate_of is not None
+
+
+async def test_a_trace_says_that_there_is_more_beyond_its_depth(room: Room) -> None:
+    """L5: a tree that ends at its depth isn't the whole of it."""
+    name = await room.append("Walnut 0.")
+    root = name
+    for number in range(1, 5):
+        name = await room.append(f"Walnut {number}.", name)
+    short = await room.ada.trace(root, direction="down", depth=2)
+    assert (len(short.nodes), short.deeper) == (3, 1)
+    assert (await room.ada.trace(root, direction="down", depth=4)).deeper == 0
+    assert (await room.ada.trace(name, direction="up", depth=1)).deeper == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({}, "send cascade, or cascade with used,"),
+        ({"cascade": True}, "send used with cascade"),
+    ],
+)
+async def test_who_forgets_a_source_outside_is_told_how(
+    room: Room, options: dict[str, Any], advice: str
+) -> None:
+    lineage = DeclaredLineage(source_ids=("ci:1",))
+    named = (await room.ada.append("The build needs Node 22.", lineage=lineage)).context_id
+    with pytest.raises(LinealError, match=advice) as refused:
+        await room.ada.forget("ci:1", **options)
+    assert refused.value.code is ErrorCode.NOT_FOUND
+    assert (await room.ada.forget("ci:1", cascade=True, used=True)).forgotten == (named,)
+
+
+async def test_nothing_to_give_back_is_said_without_a_guess(room: Room) -> None:
+    name = await room.append("Walnut.")
+    with pytest.raises(LinealError, match="nothing to give back"):
+        await room.ada.forget(name, undo=True)

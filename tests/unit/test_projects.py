@@ -11,10 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from lineal import app
 from lineal.capture.project import identify
 from lineal.models.project import PROJECT_NAME_MAX, Project
 from lineal.policy.limits import is_plain
@@ -26,6 +29,7 @@ from lineal.policy.projects import (
     remote_name,
     remotes_in,
 )
+from lineal.settings import Settings
 
 ROOT = "1" * 40
 """A first commit."""
@@ -616,3 +620,29 @@ async def test_another_users_repository_is_named_by_its_place(
     for path in (main, main / ".git"):
         os.chown(path, 12_345, 12_345)
     assert (await project(main / "src", environment)).aliases == (f"dir:{main}",)
+
+
+@needs_git
+async def test_a_server_that_stands_in_a_repository_is_in_a_project_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: without a commit, or with a remote on this machine, it is still a repository."""
+    settings = Settings(home=tmp_path / "data")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("empty", "plain"):
+        (tmp_path / "work" / name).mkdir(parents=True)
+    await anyio.run_process(["git", "init", "--quiet", str(tmp_path / "work/empty")])
+    monkeypatch.chdir(tmp_path / "work/empty")
+    found = await app.project_of(settings)
+    assert found is not None
+    assert found.name.startswith("dir:")
+    monkeypatch.chdir(tmp_path / "work/plain")
+    assert await app.project_of(settings) is None
+    told = settings.model_copy(update={"project_dir": tmp_path / "work/plain"})
+    assert await app.project_of(told) is not None
+
+
+@pytest.mark.parametrize("name", ["*", " x", "a\tb", "  "])
+def test_a_configured_name_is_one_that_can_be_asked_for(name: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(project=name)

@@ -339,7 +339,11 @@ def _short(trace: Trace) -> Trace:
 
 def _short_lineage(lineage: Lineage) -> Lineage:
     return lineage.model_copy(
-        update={"observed": None, "source_ids": lineage.source_ids[:NODE_SOURCES_MAX]}
+        update={
+            "observed": None,
+            "declared": None,  # `basis` tells how each value is known
+            "source_ids": lineage.source_ids[:NODE_SOURCES_MAX],
+        }
     )
 
 
