@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -132,7 +133,8 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
     async def run() -> Answer:
         async with open_service(settings) as service:
             try:
-                await service.catch_up()  # what is shown is as whole as it can be
+                with suppress(LinealError):  # a busy or a read-only store is read as it is
+                    await service.catch_up()  # so that what is shown is as whole as it can be
                 return await use(service)
             except LinealError as failure:
                 raise await service.discreet(failure, asked) from None
