@@ -34,6 +34,7 @@ from lineal.models.lineage import Evidence
 from lineal.models.project import Project
 from lineal.models.schema import Schema
 from lineal.policy.limits import Limits
+from lineal.policy.ranking import ranking
 from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
 from lineal.ports.embedder import Embedder
@@ -98,7 +99,9 @@ def backend_of(settings: Settings, witness: Witness | None = None) -> Backend:
         from lineal.stores.memory import MemoryStore
 
         clock = SystemClock(settings.clock_offset_s)
-        return _embedded(settings, MemoryStore(clock=clock), "memory", witness)
+        return _embedded(
+            settings, MemoryStore(clock=clock, language=settings.language), "memory", witness
+        )
     found = importlib.metadata.entry_points(group=BACKENDS_GROUP, name=scheme)
     for entry in found:
         factory: Callable[[Settings], Backend] = entry.load()
@@ -119,6 +122,7 @@ def _sqlite(settings: Settings) -> Store:
         durability=settings.durability,
         busy_timeout_s=settings.busy_timeout_s,
         allow_network_fs=settings.allow_network_fs,
+        language=settings.language,
     )
 
 
@@ -133,6 +137,8 @@ def _embedded(settings: Settings, store: Store, name: str, witness: Witness | No
         heads_per_minute=settings.heads_per_minute,
         witness=witness,
         grace=timedelta(seconds=settings.grace_s),
+        rank=ranking(settings.ranking),
+        search_wait_s=settings.search_wait_s,
         name=name,
     )
 
@@ -349,6 +355,7 @@ async def _serve(
             tasks.start_soon(_warming_up, access, witness)
             if not read_only:
                 tasks.start_soon(_completing, access)
+                tasks.start_soon(_background, access)
             if settings.sweep_interval_s and not read_only:
                 tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
             await serve_stdio(build_server(access, read_only=read_only), front)
@@ -373,6 +380,14 @@ async def _completing(access: OneClient) -> None:
         except LinealError as error:
             _log.warning("completing lineage: %s", error.message)
             await anyio.sleep(COMPLETING_AGAIN_S)
+
+
+async def _background(access: OneClient) -> None:
+    """Make vectors of what is written, as long as the server runs."""
+    try:
+        await (await access.service()).background()
+    except LinealError as error:
+        _log.warning("making vectors: %s", error.message)
 
 
 async def _sweeping(access: OneClient, interval_s: float) -> None:

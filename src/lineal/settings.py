@@ -11,7 +11,9 @@ from platformdirs import user_data_path
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lineal.errors import LinealError
 from lineal.policy.limits import is_plain
+from lineal.policy.ranking import Weights
 
 __all__ = ["Settings", "environment"]
 
@@ -30,6 +32,19 @@ def _of_one(project: str) -> str:
     if project == "*":
         raise ValueError("* is every project; a name, or none for no project")
     return project
+
+
+def _known(language: str) -> str:
+    from lineal.analysis.analyzer import Analyzer  # late: only where a language is named
+
+    try:
+        Analyzer(language)
+    except LinealError as error:
+        raise ValueError(error.message) from None
+    return language
+
+
+Language = Annotated[str, AfterValidator(_known)]
 
 
 class Settings(BaseSettings):
@@ -85,6 +100,18 @@ class Settings(BaseSettings):
     embedder: Literal["minilm", "hashing", "none"] = Field(
         default="minilm",
         description="What makes vectors: minilm (a small model, offline), hashing, none.",
+    )
+    language: Language = Field(
+        default="english",
+        description="The language whose word forms a new store finds as one: english, german, …; "
+        "none for words as they are written. `lineal reindex --words` changes a store's.",
+    )
+    search_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        default=5.0,
+        description="How long a search waits for the vectors of what was written just before it.",
+    )
+    ranking: Weights = Field(
+        default_factory=Weights, description="How much each thing counts in a search, as JSON."
     )
     heads_per_minute: Annotated[int, Field(ge=0, le=1_000)] = Field(
         default=6, description="How often a user's vector in a domain is made anew, at most."

@@ -6,18 +6,24 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.clock import monotonic_s
-from lineal.embedders.minilm import MiniLmEmbedder, packaged_model
+from lineal.embedders import tokens
+from lineal.embedders.hashing import HashingEmbedder
+from lineal.embedders.minilm import Batch, MiniLmEmbedder, hidden, load, packaged_model
 from lineal.embedders.none import NoEmbedder
+from lineal.embedders.wordpiece import WordPiece, vocabulary
 from lineal.errors import ErrorCode, LinealError
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import Embedder, TokenEmbedder, TokenVectors
 
 Vector = tuple[float, ...]
 
@@ -31,6 +37,9 @@ ALIKE = [
 
 PINNED = (0.04988, 0.01723, 0.03076, 0.02041, -0.00166, 0.027, 0.06615, 0.01991)
 """The beginning of one text's vector."""
+
+PINNED_TOKEN = (2, 14, -8, 5, 18, 2, -6, 1)
+"""The beginning of the vector of its first piece."""
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +146,16 @@ async def test_a_long_list_gives_way_to_others_and_can_be_given_up(shared: MiniL
 
 
 @pytest.mark.anyio
+async def test_a_closed_model_comes_back_when_it_is_used_again() -> None:
+    embedder = MiniLmEmbedder(tick=monotonic_s)
+    await embedder.close()
+    before = await embedder.embed(["green tea"])
+    await embedder.close()
+    assert not embedder.ready
+    assert await embedder.embed(["green tea"]) == before
+
+
+@pytest.mark.anyio
 async def test_a_file_that_is_another_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "model.onnx"
     other.write_bytes(b"not a model")
@@ -230,6 +249,107 @@ except LinealError as error:
 
 def test_the_model_is_where_its_package_is() -> None:
     assert packaged_model().is_file()
+
+
+# Token vectors.
+
+
+def with_tokens(embedder: TokenEmbedder, *texts: str) -> list[TokenVectors]:
+    return anyio.run(embedder.embed_with_tokens, texts)
+
+
+def rows(found: TokenVectors) -> Any:
+    """(n, 128) as floats of length about 1."""
+    return np.frombuffer(found.tokens, np.int8).reshape(-1, 128).astype(np.float32) / 127
+
+
+def late(question: Any, text: Any) -> float:
+    """The mean of each row's best cosine."""
+    return float((question @ text.T).max(axis=1).mean())
+
+
+def test_each_piece_gets_a_row_of_length_127_in_the_order_of_the_text(
+    shared: MiniLmEmbedder,
+) -> None:
+    texts = ["Mara's unbelievably green tea!", "tea", "green " * 400]
+    pieces = WordPiece(vocabulary())
+    for text, found in zip(texts, with_tokens(shared, *texts), strict=True):
+        assert found.pieces == tuple(pieces.encode(text, 256)[1:-1])
+        assert len(found.tokens) == len(found.pieces) * shared.token_dim
+        assert np.linalg.norm(rows(found), axis=1) == pytest.approx(1.0, abs=0.03)
+
+
+def test_tokens_come_with_the_vector_that_embed_gives(shared: MiniLmEmbedder) -> None:
+    texts = [f"{'Mara drinks green tea, ' * (i % 7)}number {i}." for i in range(20)]
+    found = with_tokens(shared, *texts)
+    assert [one.vector for one in found] == embedded(shared, *texts)
+    for text, one in zip(texts, found, strict=True):
+        (alone,) = with_tokens(shared, text)
+        assert alone.pieces == one.pieces
+        assert np.abs(rows(alone) - rows(one)).max() < 0.02
+
+
+def test_a_text_without_words_has_no_tokens(shared: MiniLmEmbedder) -> None:
+    assert with_tokens(shared) == []
+    empty, tea, marks = with_tokens(shared, "", "tea", " !? 😀")
+    assert empty == marks == TokenVectors((0.0,) * 384, (), b"")
+    assert len(tea.pieces) == 1
+
+
+def test_the_tokens_of_this_version_stay_what_they_are(shared: MiniLmEmbedder) -> None:
+    (found,) = with_tokens(shared, "Mara prefers green tea over coffee.")
+    assert shared.token_version == f"{shared.version}/128.v1"
+    assert np.frombuffer(found.tokens[:8], np.int8) == pytest.approx(PINNED_TOKEN, abs=1)
+
+
+def test_a_question_finds_by_tokens_the_text_that_answers_it(shared: MiniLmEmbedder) -> None:
+    found = [rows(one) for one in with_tokens(shared, *(text for pair in ALIKE for text in pair))]
+    left, right = found[::2], found[1::2]
+    for i, one in enumerate(left):
+        assert max(range(len(right)), key=lambda j: late(one, right[j])) == i
+
+
+def test_the_projection_keeps_lengths_and_angles_as_well_as_128_numbers_can() -> None:
+    """Its columns are square to each other; the spread of a cosine is at most 1 / √128."""
+    found = tokens.projection()
+    assert found.T @ found == pytest.approx(np.eye(128), abs=1e-5)
+    assert set(np.abs(found).ravel().tolist()) == {float(np.float32(1 / math.sqrt(384)))}
+    model = load(packaged_model)
+    texts = [text for pair in ALIKE for text in pair]
+    full = [states_of([(0, model.pieces.encode(text, 256))], model) for text in texts]
+    for one, two in pairwise(full):
+        less, lesser = unit(one @ found), unit(two @ found)
+        assert late(less, lesser) == pytest.approx(late(unit(one), unit(two)), abs=0.15)
+        assert np.std(less @ lesser.T - unit(one) @ unit(two).T) < 1 / math.sqrt(128)
+
+
+def states_of(batch: Batch, model: Any) -> Any:
+    states, _ = hidden(batch, model)
+    return states[0, 1:-1]
+
+
+def unit(states: Any) -> Any:
+    return states / np.linalg.norm(states, axis=1, keepdims=True)
+
+
+def test_stop_pieces_are_words_without_a_topic_and_marks(shared: MiniLmEmbedder) -> None:
+    stop, known = shared.stop_pieces(), vocabulary()
+    said = {known[number] for number in stop}
+    assert said >= {"the", "what", "did", "my", "'", "?", "s", "[UNK]"}
+    assert not said & {"tea", "may", "not", "no", "2023", "work", "##ing"}
+
+
+# The other embedders keep the same port.
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("embedder", [HashingEmbedder(), NoEmbedder()], ids=["hashing", "none"])
+async def test_an_embedder_without_a_model_is_always_ready(embedder: Embedder) -> None:
+    await embedder.warm_up()
+    assert embedder.ready
+    await embedder.close()
+    assert embedder.ready
+    assert not await embedder.free_if_idle()
 
 
 def test_no_embedder_gives_vectors_of_no_dimension() -> None:

@@ -23,14 +23,21 @@ class HashingEmbedder:
 
     version = "hashing-256.v1"
     dim = 256
+    ready = True
 
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """texts: (n,) → (n, 256), unit length, or zeros for a text without words."""
         return [self._vector(text) for text in texts]
 
+    async def warm_up(self) -> None:
+        """There is nothing to load."""
+
     async def free_if_idle(self) -> bool:
         """It holds nothing."""
         return False
+
+    async def close(self) -> None:
+        """It holds nothing."""
 
     def _vector(self, text: str) -> tuple[float, ...]:
         sums = [0.0] * self.dim

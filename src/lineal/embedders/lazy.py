@@ -58,6 +58,11 @@ class Lazy(Generic[T]):
             return False
         return await anyio.to_thread.run_sync(self._freed, limiter=self._turn)
 
+    async def free(self) -> None:
+        """Let go of the value now, after what is being done with it; a later use makes it anew."""
+        if self._value is not None:
+            await anyio.to_thread.run_sync(self._let_go, limiter=self._turn)
+
     async def free_when_idle(self) -> None:
         """Look now and then until cancelled; belongs in a task group beside the server."""
         while True:
@@ -94,9 +99,12 @@ class Lazy(Generic[T]):
         # Somebody may have used it while this waited for its turn.
         if not self._is_idle():
             return False
+        self._let_go()
+        return True
+
+    def _let_go(self) -> None:
         self._value = None
         give_back()
-        return True
 
 
 def give_back() -> None:

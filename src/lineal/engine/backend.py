@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from lineal.clock import Clock, SystemClock
 from lineal.engine import ingest
+from lineal.engine.embedding import Embedding
 from lineal.engine.forgetting import Forgetter
 from lineal.engine.ingest import Text
 from lineal.engine.later import Later
 from lineal.engine.matching import Matcher
 from lineal.engine.outcomes import outcomes, record_outcome
 from lineal.engine.reading import Reader
-from lineal.engine.recall import search
+from lineal.engine.recall import Recall
 from lineal.engine.receipts import once
 from lineal.engine.rows import missing_user, present
 from lineal.engine.trace import trace
@@ -23,6 +25,7 @@ from lineal.engine.upserting import upsert
 from lineal.errors import Capability
 from lineal.ids import Ids
 from lineal.models.changes import (
+    Decide,
     Life,
     Outcome,
     Reads,
@@ -46,7 +49,9 @@ from lineal.models.lineage import Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
+from lineal.models.sheet import Rank
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.backend import Support
 from lineal.ports.embedder import Embedder
 from lineal.ports.evidence import Witness
@@ -54,10 +59,16 @@ from lineal.ports.extractor import Extracted, Extractor
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Progress, Store
 
-__all__ = ["HEADS_PER_MINUTE", "EmbeddedBackend"]
+__all__ = ["HEADS_PER_MINUTE", "SEARCH_WAIT_S", "EmbeddedBackend"]
+
+Answer = TypeVar("Answer")
 
 GRACE = timedelta(days=7)
 """How long forgetting with all that was derived can be undone."""
+
+SEARCH_WAIT_S = 5.0
+"""How long a search waits for the vectors of what was written just before it, where that is
+enough for them: an agent that has stored a few dozen texts finds them by what they mean."""
 
 HEADS_PER_MINUTE = 6
 """Refreshes of one user's head in a domain (A8): a chat feed doesn't spend its time on vectors."""
@@ -78,6 +89,8 @@ class EmbeddedBackend:
         heads_per_minute: int = HEADS_PER_MINUTE,
         witness: Witness | None = None,
         grace: timedelta = GRACE,
+        rank: Rank = BY_DEFAULT,
+        search_wait_s: float = SEARCH_WAIT_S,
         name: str = "embedded",
     ) -> None:
         self._store = store
@@ -92,6 +105,8 @@ class EmbeddedBackend:
             heads_per_minute=heads_per_minute,
         )
         self._later = Later(store, self._reader, witness)
+        self._embedding = Embedding(store, embedder, wait_s=search_wait_s)
+        self._recall = Recall(store, self._embedding, rank)
         self._forgetter = Forgetter(store, self._reader, self._later, grace)
         self._matcher = Matcher(store, self._reader, schemas=schemas, embedder=embedder)
         self._schemas = schemas
@@ -107,6 +122,7 @@ class EmbeddedBackend:
 
     async def close(self) -> None:
         await self._store.close()
+        await self._embedder.close()
 
     async def append_context(
         self, stamp: Stamp, request: AppendContext, life: Life
@@ -135,7 +151,7 @@ class EmbeddedBackend:
             alike=text.fingerprint,
             alike_in=ingest.found_in(stamp),
         )
-        return await self._store.commit(scope, reads, decide)
+        return await self._written(scope, reads, decide)
 
     async def upsert_user(self, stamp: Stamp, request: UpsertUser, life: Life) -> UserAnswer:
         """Create or replace the row; raises invalid_request for a wrong type of a known key."""
@@ -155,7 +171,7 @@ class EmbeddedBackend:
             UserAnswer,
             lambda snapshot: upsert(snapshot, stamp, request, life, text),
         )
-        return await self._store.commit(stamp.scope, reads, decide)
+        return await self._written(stamp.scope, reads, decide)
 
     async def update_context(
         self, stamp: Stamp, request: UpdateContext, life: Life
@@ -177,7 +193,12 @@ class EmbeddedBackend:
             context_ids=(request.context_id,),
             receipt=request.idempotency_key,
         )
-        return await self._store.commit(scope, reads, decide)
+        return await self._written(scope, reads, decide)
+
+    async def _written(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        answer = await self._store.commit(scope, reads, decide)
+        self._embedding.wake()
+        return answer
 
     async def _reread(
         self, stamp: Stamp, scope: Scope, request: UpdateContext
@@ -195,7 +216,7 @@ class EmbeddedBackend:
         return owner, text
 
     async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
-        return await search(self._store, stamp, request)
+        return await self._recall.search(stamp, request)
 
     async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
         """The live context, or a past revision of one that is live."""
@@ -255,6 +276,19 @@ class EmbeddedBackend:
 
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         return outcomes(self._store, stamp.scope)
+
+    async def background(self) -> None:
+        """Embed what is written, in a process that may write."""
+        if not self._store.read_only:
+            await self._embedding.run()
+
+    async def reindex(self, progress: Progress | None = None, *, language: str | None) -> int:
+        if language is not None:
+            await self._store.rebuild_words(language)
+        made = await self._embedding.catch_up(progress)
+        if not self._embedding.off:
+            await self._store.drop_other_vectors(self._embedding.space)
+        return made
 
     async def catch_up(self) -> int:
         """Heads, extraction, ends and late lineage that are due."""

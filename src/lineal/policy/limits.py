@@ -172,7 +172,15 @@ def check_search(request: SearchContext) -> None:
     check_query(request.query)
     for tag in request.tags:
         check_id("tags", tag)
-    _ids(("project", request.project))
+    for source in request.sources:
+        check_id("sources", source)
+    for agent in request.agents:
+        check_id("agents", agent)
+    _ids(
+        ("project", request.project),
+        ("derived_from", request.derived_from),
+        ("model_version", request.model_version),
+    )
 
 
 def text_flags(text: str) -> tuple[str, ...]:

@@ -96,6 +96,16 @@ class Backend(Protocol):
         """Do what writes left to be done and is due; how much was looked at."""
         ...
 
+    async def background(self) -> None:
+        """Make what writes leave to be made, such as vectors, until cancelled; returns where there
+        is no such thing."""
+        ...
+
+    async def reindex(self, progress: Progress | None = None, *, language: str | None) -> int:
+        """Make every vector that is missing, and drop those of other models; with a language, the
+        index of words too. How many vectors were made."""
+        ...
+
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport: ...
 
     async def stats(self, stamp: Stamp) -> StoreStats: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -22,7 +22,9 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.sheet import EmbedBatch, Rank, Space
 from lineal.models.user import Head
+from lineal.policy.ranking import BY_DEFAULT
 
 __all__ = ["Progress", "Store"]
 
@@ -80,12 +82,44 @@ class Store(Protocol):
         """The named rows at one instant."""
         ...
 
-    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
-        """Live contexts that match any of the words, best first.
+    async def find(self, scope: Scope, query: TextQuery, rank: Rank = BY_DEFAULT) -> CandidatePage:
+        """Live contexts that hold any of the words or are near in meaning, in the order of `rank`.
+
+        The store chooses candidates (all that hold a word, where these are few) and shows them to
+        `rank`, which must be pure, with their neighbours: reading, ranking and showing are one
+        instant. A word that nobody holds stands for those one slip away from it.
 
         With as_of those that are live now, each as the latest revision recorded by then had it,
         and that revision decides on words and filters. A store may bound how many that have
         changed since it looks at, to no fewer than the 5,000 latest changed."""
+        ...
+
+    async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Who speaks in the scope's contexts of these projects and of none, folded; at most
+        1,000, in order of their names."""
+        ...
+
+    async def unembedded(self, space: Space, *, most: int = 1_000) -> int:
+        """How many contexts, behind all walls, have no vector in this space yet; counted up to
+        `most`."""
+        ...
+
+    async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
+        """The next contexts to embed, the changed ones first, then in order of receipt; for
+        `owner` alone during the next minute. None where there are none, or another is at it."""
+        ...
+
+    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+        """Keep a vector of each of a batch's contexts, in its order; zeros: it has none. What has
+        changed since is left to be embedded again; what has ended is passed over."""
+        ...
+
+    async def drop_other_vectors(self, space: Space) -> None:
+        """Take out the vectors of every other space."""
+        ...
+
+    async def rebuild_words(self, language: str) -> None:
+        """Make the index of words anew, in this language."""
         ...
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:

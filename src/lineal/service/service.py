@@ -278,6 +278,16 @@ class Service:
         """Do what writes left to be done and is due; how much was looked at."""
         return await self._backend.catch_up()
 
+    async def background(self) -> None:
+        """Make what writes leave to be made, such as vectors, until cancelled."""
+        await self._backend.background()
+
+    async def reindex(
+        self, progress: Progress | None = None, *, language: str | None = None
+    ) -> int:
+        """Make every missing vector, and with a language the index of words; how many vectors."""
+        return await self._backend.reindex(progress, language=language)
+
     async def last_look(self) -> None:
         """Look for evidence of a write made a moment ago, once more before the process ends; what
         isn't found then is found by the next one."""

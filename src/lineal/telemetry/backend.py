@@ -152,6 +152,13 @@ class TracedBackend:
     async def catch_up(self) -> int:
         return await self._seen(verbs.CATCH_UP, None, None, self._backend.catch_up())
 
+    async def background(self) -> None:
+        """Without a span: it never ends."""
+        await self._backend.background()
+
+    async def reindex(self, progress: Progress | None = None, *, language: str | None) -> int:
+        return await self._own("reindex", None, self._backend.reindex(progress, language=language))
+
     async def sweep(self, *, accept_clock: bool = False) -> SweepReport:
         doing = self._backend.sweep(accept_clock=accept_clock)
         return await self._seen(verbs.SWEEP, None, None, doing)

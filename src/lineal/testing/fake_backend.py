@@ -46,7 +46,7 @@ from lineal.models.user import (
     UpsertUser,
     UserAnswer,
 )
-from lineal.policy.ranking import hit_of, terms_of
+from lineal.policy.packing import hit_of
 from lineal.ports.backend import Support
 from lineal.ports.extractor import Extracted
 from lineal.ports.schemas import Schemas
@@ -75,6 +75,7 @@ _REFUSABLE: dict[str, Capability] = {
     "match_users": Capability.MATCHING,
     "record_outcome": Capability.MATCHING,
     "outcomes": Capability.MATCHING,
+    "reindex": Capability.MAINTENANCE,
     "sweep": Capability.MAINTENANCE,
     "stats": Capability.MAINTENANCE,
     "verify": Capability.MAINTENANCE,
@@ -197,20 +198,10 @@ class FakeBackend:
 
     async def search_context(self, stamp: Stamp, request: SearchContext) -> SearchAnswer:
         await self._called("search_context", stamp, request)
-        terms = terms_of(request.query)
-        if request.query.strip() and not terms:
-            return SearchAnswer(hits=(), more=0)
-        query = TextQuery(
-            terms=terms,
-            memory_types=request.memory_types,
-            tags=request.tags,
-            projects=stamp.projects,
-            as_of=request.as_of,
-            limit=request.limit,
-        )
+        query = TextQuery.of(request, stamp.projects)
         page = await self._store.find(stamp.scope, query)
         here = stamp.projects or ()
-        hits = tuple(hit_of(found.context, found.text_score, here) for found in page.candidates)
+        hits = tuple(hit_of(found.context, found.score, here) for found in page.candidates)
         everywhere = query.model_copy(update={"projects": None, "limit": 1})
         elsewhere = (await self._store.find(stamp.scope, everywhere)).matched - page.matched
         few = page.matched < request.limit
@@ -218,6 +209,7 @@ class FakeBackend:
             hits=hits,
             more=page.matched - len(hits),
             elsewhere=elsewhere or None if few else None,
+            now=page.now,
         )
 
     async def get_context(self, stamp: Stamp, request: GetContext) -> ContextAnswer:
@@ -299,6 +291,15 @@ class FakeBackend:
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         self.calls.append(RecordedCall("outcomes", stamp, ()))
         raise Unsupported(Capability.MATCHING, self.name)
+
+    async def background(self) -> None:
+        """There is nothing to make."""
+
+    async def reindex(self, progress: Progress | None = None, *, language: str | None) -> int:
+        await self._called("reindex", None, language)
+        if language is not None:
+            await self._store.rebuild_words(language)
+        return 0
 
     async def catch_up(self) -> int:
         await self._called("catch_up", None)

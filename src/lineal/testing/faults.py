@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -26,7 +27,9 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.sheet import EmbedBatch, Rank, Space
 from lineal.models.user import Head
+from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress, Store
 
 __all__ = ["FailingStore", "Fault", "Gate", "kill_hard", "resume", "stop"]
@@ -96,8 +99,26 @@ class FailingStore:
     async def read(self, scope: Scope, reads: Reads) -> Snapshot:
         return await self._store.read(scope, reads)
 
-    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
-        return await self._store.find(scope, query)
+    async def find(self, scope: Scope, query: TextQuery, rank: Rank = BY_DEFAULT) -> CandidatePage:
+        return await self._store.find(scope, query, rank)
+
+    async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
+        return await self._store.speakers(scope, projects)
+
+    async def unembedded(self, space: Space, *, most: int = 1_000) -> int:
+        return await self._store.unembedded(space, most=most)
+
+    async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
+        return await self._store.claim(space, owner, limit=limit)
+
+    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+        await self._store.keep_vectors(batch, made)
+
+    async def drop_other_vectors(self, space: Space) -> None:
+        await self._store.drop_other_vectors(space)
+
+    async def rebuild_words(self, language: str) -> None:
+        await self._store.rebuild_words(language)
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
         return await self._store.history(scope, context_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from lineal.policy.ranking import fitting
+from lineal.policy.packing import fitting
 
 __all__ = ["fitted", "size_of"]
 

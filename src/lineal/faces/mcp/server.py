@@ -33,9 +33,10 @@ from lineal.models.changes import Call
 from lineal.models.context import AppendAnswer, ContextAnswer, ForgetAnswer, GetContext
 from lineal.models.lineage import Evidence, Lineage, Trace
 from lineal.models.parse import parse
-from lineal.models.search import CHARS_PER_TOKEN, SearchContext
+from lineal.models.search import CHARS_PER_TOKEN, SearchAnswer, SearchContext
 from lineal.models.user import UserAnswer
 from lineal.policy.limits import is_plain
+from lineal.policy.packing import told
 
 __all__ = ["build_server"]
 
@@ -302,7 +303,7 @@ def _budget(request: Model, usual: int) -> int:
 
 
 def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolResult:
-    payload = _told(answer, spec).model_dump(mode="json")
+    payload = _payload(answer, spec)
     context_id = payload.get("id") or payload.get("context_id") or payload.get("root")
     text = to_json(payload).decode()
     if len(text) > chars_max:
@@ -311,6 +312,13 @@ def _succeeded(answer: Model, spec: ToolSpec, chars_max: int) -> types.CallToolR
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text)], structured_content=payload
     )
+
+
+def _payload(answer: Model, spec: ToolSpec) -> dict[str, Any]:
+    payload = _told(answer, spec).model_dump(mode="json")
+    if isinstance(answer, SearchAnswer):
+        payload["hits"] = [told(hit, answer.now) for hit in answer.hits]
+    return payload
 
 
 def _told(answer: Model, spec: ToolSpec) -> Model:

@@ -200,8 +200,15 @@ def bury(tenant: Tenant, mark: Tombstone) -> None:
     del tenant.contexts[name]
     tenant.withheld.pop(name, None)
     tenant.fingerprints.pop(name, None)
+    drop_vectors(tenant, name)
     tenant.sightings.pop(name, None)
     _drop_what_shows(tenant, name)
+
+
+def drop_vectors(tenant: Tenant, name: str) -> None:
+    for kept in tenant.vectors.values():
+        for key in [key for key in kept if key[0] == name]:
+            del kept[key]
 
 
 def _drop_what_shows(tenant: Tenant, name: str) -> None:

@@ -17,6 +17,7 @@ from lineal.stores.memory.tenant import Subject, Tenant, within
 __all__ = [
     "edges_at",
     "ended",
+    "is_derived",
     "live_context",
     "live_contexts",
     "live_row",
@@ -68,6 +69,13 @@ def live_context(tenant: Tenant, scope: Scope, name: str, now: datetime) -> Cont
     if not revisions or name in tenant.withheld or not is_live(revisions[-1].expires_at, now):
         return None
     return revisions[-1] if within(scope, revisions[-1]) else None
+
+
+def is_derived(tenant: Tenant, context: Context, parent_id: str | None) -> bool:
+    """Whether any revision names that id as what it was derived from; True without an id."""
+    edges = tenant.up[context.context_id] if parent_id else {}
+    derived = (e.parent_id == parent_id and e.relation is Relation.WAS_DERIVED_FROM for e in edges)
+    return parent_id is None or any(derived)
 
 
 def live_contexts(tenant: Tenant, scope: Scope, now: datetime) -> list[Context]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from anyio.lowlevel import checkpoint
 
+from lineal.analysis.analyzer import Analyzer
 from lineal.clock import Clock
 from lineal.errors import Capability, Unsupported
 from lineal.models.changes import (
@@ -27,16 +30,21 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.sheet import EmbedBatch, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.expiry import ClockMark, advance, present
+from lineal.policy.filtering import passes
+from lineal.policy.indexing import indexed
+from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress
-from lineal.stores.memory import find, keep, listing, look, sweep
+from lineal.stores.memory import embedding, find, keep, listing, look, sweep
 from lineal.stores.memory.tenant import Tenant, user_key
 
 __all__ = ["MemoryStore"]
 
 Answer = TypeVar("Answer")
 
+SPEAKERS_MAX = 1_000
 EDGES_MAX = 10_000
 """Most edges in one answer, as the port promises."""
 
@@ -44,8 +52,10 @@ EDGES_MAX = 10_000
 class MemoryStore:
     """The Store port in memory. Nothing outlives the process; one lock makes every verb whole."""
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, language: str = "english") -> None:
         self._clock = clock
+        self._analyzer = Analyzer(language)
+        self._leases: dict[Space, tuple[str, datetime]] = {}
         self._lock = threading.Lock()
         self._mark = ClockMark(high=clock.now())
         self._tenants: dict[str, Tenant] = {}
@@ -75,13 +85,53 @@ class MemoryStore:
         with self._lock:
             return look.snapshot(self._tenant(scope), scope, reads, self._now())
 
-    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+    async def find(self, scope: Scope, query: TextQuery, rank: Rank = BY_DEFAULT) -> CandidatePage:
         with self._lock:
             tenant = self._tenant(scope)
             live = look.live_contexts(tenant, scope, self._now())
             known = (find.known(tenant.contexts[c.context_id], query.as_of) for c in live)
-            fitting = [c for c in known if c is not None and find.passes(c, query)]
-        return find.ranked(fitting[::-1], query)
+            fitting = [c for c in known if c is not None and self._passes(tenant, c, query)]
+            if not query.terms:
+                return find.newest(fitting, query).model_copy(update={"now": self._now()})
+            return find.found(tenant, self._analyzer, live, fitting, query, rank).model_copy(
+                update={"now": self._now()}
+            )
+
+    async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
+        with self._lock:
+            live = look.live_contexts(self._tenant(scope), scope, self._now())
+            said = [c for c in live if projects is None or c.project in (None, *projects)]
+            names = {indexed(self._analyzer, context).speaker for context in said}
+        return tuple(sorted(names - {""})[:SPEAKERS_MAX])
+
+    async def unembedded(self, space: Space, *, most: int = 1_000) -> int:
+        with self._lock:
+            return len(list(islice(embedding.waiting(self._tenants.values(), space), most)))
+
+    async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
+        with self._lock:
+            now = self._clock.now()
+            holder, until = self._leases.get(space, (owner, now))
+            items = tuple(islice(embedding.waiting(self._tenants.values(), space), limit))
+            if not items or (holder != owner and now < until <= now + embedding.LEASE):
+                return None
+            self._leases[space] = owner, now + embedding.LEASE
+            return EmbedBatch(space, owner, items, 0)
+
+    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+        with self._lock:
+            self._leases.pop(batch.space, None)
+            for item, vector in zip(batch.items, made, strict=True):
+                embedding.keep(self._tenants.values(), batch.space, item.context, vector)
+
+    async def drop_other_vectors(self, space: Space) -> None:
+        with self._lock:
+            for tenant in self._tenants.values():
+                tenant.vectors = {k: v for k, v in tenant.vectors.items() if k == space}
+
+    async def rebuild_words(self, language: str) -> None:
+        with self._lock:
+            self._analyzer = Analyzer(language)
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
         with self._lock:
@@ -153,6 +203,9 @@ class MemoryStore:
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         raise Unsupported(Capability.MAINTENANCE, "memory")
+
+    def _passes(self, tenant: Tenant, context: Context, query: TextQuery) -> bool:
+        return passes(context, query) and look.is_derived(tenant, context, query.derived_from)
 
     def _now(self) -> datetime:
         return present(self._mark, self._clock.now())

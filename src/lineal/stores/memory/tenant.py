@@ -10,12 +10,15 @@ from typing import NamedTuple
 from lineal.models.changes import Fingerprint, Outcome, Receipt, Scope, Task, Tombstone
 from lineal.models.context import Context, Sighting
 from lineal.models.lineage import Edge
+from lineal.models.sheet import Space
 from lineal.models.user import Head, UserRow
 
 __all__ = ["Held", "Subject", "TaskKey", "Tenant", "task_key", "user_key", "within"]
 
 Subject = str | tuple[str, str]
 """A context's id, or a user row's (user_id, domain)."""
+
+Vector = tuple[float, ...]
 
 TaskKey = tuple[str, str, str, str]
 """user_id, domain, kind, context_id."""
@@ -36,7 +39,7 @@ class Tenant:
     users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
     shown: by key of a receipt, what its answer shows or names.
     places: of users in order of first receipt, from 1. tasks: by their key.
-    withheld: of the contexts, those that are.
+    withheld: of the contexts, those that are. vectors: by (context_id, the text they are of).
     """
 
     contexts: dict[str, list[Context]] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Tenant:
     up: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     withheld: dict[str, Held] = field(default_factory=dict)
+    vectors: dict[Space, dict[tuple[str, str], Vector]] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     sightings: dict[str, list[Sighting]] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)

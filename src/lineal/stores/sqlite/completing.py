@@ -10,6 +10,7 @@ from lineal.errors import LinealError
 from lineal.models.changes import EVIDENCE, Completed, Scope
 from lineal.models.context import Context, Sighting
 from lineal.models.user import UserRow
+from lineal.stores.sqlite import entries
 from lineal.stores.sqlite.contexts import live_row, revision, tombstones
 from lineal.stores.sqlite.digests import body_of, parsed
 from lineal.stores.sqlite.graph import drop_seen_uses, keep_edge
@@ -58,6 +59,8 @@ def _complete_context(
     if row is None or kept is None:
         raise LinealError.conflict(f"{what} isn't kept, so it can't be completed.", context_id=name)
     _require_same(what, kept, context)
+    if number == row.revision:
+        entries.replace(connection, row, context)
     _, _, _, body, check = row.revision_values(context)
     connection.execute(_UPDATE_CONTEXT, (body, check, row.seq, number))
     return True

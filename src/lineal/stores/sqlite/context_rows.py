@@ -19,7 +19,6 @@ __all__ = [
     "WITHHELD",
     "ContextRow",
     "Marks",
-    "index_text",
     "tag_line",
     "tag_lines",
 ]
@@ -192,17 +191,3 @@ def tag_line(tag: str) -> str:
 
 def tag_lines(tags: Iterable[str]) -> str:
     return "".join(map(tag_line, tags))
-
-
-def index_text(context: Context) -> tuple[str, str, str, str, str]:
-    """content, title, summary, tags, speaker as the full-text index gets them. A NUL would end the
-    text there; the deletion from the index must repeat the very same values."""
-    columns = (
-        context.content,
-        context.title or "",
-        context.summary or "",
-        "\n".join(context.tags),
-        context.speaker or "",
-    )
-    content, title, summary, tags, speaker = (text.replace("\0", " ") for text in columns)
-    return content, title, summary, tags, speaker

@@ -7,7 +7,7 @@ from collections.abc import Container
 import apsw
 
 from lineal.models.changes import Tombstone
-from lineal.stores.sqlite import fulltext, receipts
+from lineal.stores.sqlite import entries, receipts
 from lineal.stores.sqlite.alike import drop_keys
 from lineal.stores.sqlite.context_rows import ContextRow
 from lineal.stores.sqlite.rows import tombstone_values
@@ -39,7 +39,7 @@ def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone)
 def unlist_context(connection: apsw.Connection, row: ContextRow) -> None:
     """Take out whatever leads to it or shows it; what was withheld left the indexes then."""
     if not row.held:
-        fulltext.remove(connection, row)
+        entries.remove(connection, row)
         drop_keys(connection, row)
     receipts.empty_of_context(connection, row.tenant, row.context_id)
     tasks_of_context(connection, row.tenant, row.context_id)

@@ -12,7 +12,7 @@ from lineal.errors import LinealError
 from lineal.models.changes import USER_REVISIONS_MAX, Changes, Fingerprint, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
-from lineal.stores.sqlite import fulltext, receipts
+from lineal.stores.sqlite import entries, receipts
 from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.completing import complete
 from lineal.stores.sqlite.context_rows import ContextRow, Marks
@@ -133,7 +133,7 @@ def _insert_context(
     row = ContextRow.made(tenant, context, marks)
     connection.execute(_INSERT_CONTEXT, row[1:])
     seq = connection.last_insert_rowid()
-    fulltext.add(connection, seq, context)
+    entries.add(connection, seq, tenant, context)
     return row._replace(seq=seq)
 
 
@@ -146,7 +146,7 @@ def _replace_context(
             f"Context '{old.context_id}' belongs to another user or domain for good.",
             context_id=old.context_id,
         )
-    fulltext.replace(connection, old, context)
+    entries.replace(connection, old, context)
     row = ContextRow.made(old.tenant, context, marks, old.seq)
     connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
     return row

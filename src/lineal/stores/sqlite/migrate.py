@@ -10,8 +10,9 @@ import apsw
 from lineal.clock import Clock
 from lineal.errors import LinealError
 from lineal.policy.expiry import ClockMark
+from lineal.stores.sqlite.entries import rebuild
 from lineal.stores.sqlite.meta import Meta, insert_meta
-from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from lineal.stores.sqlite.schema import APPLICATION_ID, INDEXED, MIGRATIONS, VERSION
 from lineal.stores.sqlite.statements import one_value
 
 __all__ = ["is_current", "migrate", "require_ours", "require_readable", "require_version"]
@@ -59,9 +60,15 @@ def require_readable(connection: apsw.Connection) -> None:
 
 
 def migrate(
-    connection: apsw.Connection, clock: Clock, migrations: Sequence[str] = MIGRATIONS
+    connection: apsw.Connection,
+    clock: Clock,
+    migrations: Sequence[str] = MIGRATIONS,
+    *,
+    language: str = "english",
 ) -> None:
-    """Run what hasn't run yet in one transaction. Needs the queue's turn."""
+    """Run what hasn't run yet in one transaction. Needs the queue's turn.
+
+    language: of the words of a store that has no index of them yet."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         done = require_ours(connection, len(migrations))
@@ -71,6 +78,8 @@ def migrate(
             connection.pragma("application_id", APPLICATION_ID)
             now = clock.now()
             insert_meta(connection, Meta(secrets.token_hex(16), now, ClockMark(high=now)))
+        if done < INDEXED <= len(migrations):
+            rebuild(connection, language)
         if done < len(migrations):
             connection.pragma("user_version", len(migrations))
         connection.execute("COMMIT")

@@ -56,6 +56,7 @@ class Opening:
         durability: Durability,
         busy_timeout_s: float,
         place: Callable[[bool], None],
+        language: str,
     ) -> None:
         self._files = files
         self._clock = clock
@@ -63,6 +64,7 @@ class Opening:
         self._durability: Durability = durability
         self._busy_timeout_s = busy_timeout_s
         self._place = place
+        self._language = language
         self._future: Future[Opened] = Future()
         threading.Thread(target=self._run, name="lineal-open", daemon=True).start()
 
@@ -131,7 +133,7 @@ class Opening:
             try:
                 require_ours(connection)
                 connections.use_wal(connection)
-                migrate(connection, self._clock)
+                migrate(connection, self._clock, language=self._language)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 meta = read_meta(connection)
                 self._files.mark(meta.store_id, rfc3339(meta.made_at))

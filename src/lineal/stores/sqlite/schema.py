@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "VERSION"]
+__all__ = ["APPLICATION_ID", "INDEXED", "MIGRATIONS", "VERSION"]
 
 APPLICATION_ID = 0x6C696E65
 """ASCII "line", in the file's header: whose file this is."""
@@ -229,7 +229,109 @@ CREATE INDEX context_held_until ON context (held_until) WHERE held_until IS NOT 
 CREATE INDEX context_changed ON context (tenant, user_id, domain, updated_at) WHERE revision > 1;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+DROP TABLE context_text;
+
+-- What the words of the index were made with.
+CREATE TABLE lexicon (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    language TEXT NOT NULL,
+    words_version TEXT NOT NULL
+) STRICT;
+
+-- The contexts of one user in one domain and project ('': of none). How many, and their words in
+-- all.
+CREATE TABLE shelf (
+    shelf_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    project TEXT NOT NULL,
+    entries INTEGER NOT NULL,
+    own_words INTEGER NOT NULL,
+    head_words INTEGER NOT NULL,
+    UNIQUE (tenant, user_id, domain, project)
+) STRICT;
+
+-- The present of each context that is live or unswept, as search needs it (entries.py).
+CREATE TABLE entry (
+    entry_seq INTEGER PRIMARY KEY,
+    entry_shelf INTEGER NOT NULL,
+    session INTEGER,
+    happened_at INTEGER NOT NULL,
+    previous_seq INTEGER,
+    next_seq INTEGER,
+    entry_speaker TEXT NOT NULL,
+    traits INTEGER NOT NULL,
+    entry_own_words INTEGER NOT NULL,
+    entry_head_words INTEGER NOT NULL,
+    entry_words BLOB NOT NULL
+) STRICT;
+CREATE INDEX entry_session ON entry (entry_shelf, session, happened_at, entry_seq)
+    WHERE session IS NOT NULL;
+
+CREATE TABLE speaker (
+    speaker_shelf INTEGER NOT NULL,
+    speaker_name TEXT NOT NULL,
+    speaks_in INTEGER NOT NULL,
+    PRIMARY KEY (speaker_shelf, speaker_name)
+) STRICT, WITHOUT ROWID;
+
+-- rowid = context.seq. Neither texts nor positions nor lengths: which entries hold a word.
+CREATE VIRTUAL TABLE entry_text USING fts5 (
+    words, content = '', columnsize = 0, detail = none, tokenize = 'ascii'
+);
+INSERT INTO entry_text (entry_text, rank) VALUES ('secure-delete', 1);
+
+-- A space of vectors: of one model, and as far as contexts were looked at for it. Whoever embeds
+-- has the space until leased_until.
+CREATE TABLE space (
+    space_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    space_version TEXT NOT NULL,
+    space_dim INTEGER NOT NULL,
+    done_seq INTEGER NOT NULL,
+    leased_until INTEGER NOT NULL,
+    leased_by TEXT NOT NULL,
+    UNIQUE (space_version, space_dim)
+) STRICT;
+
+-- What was changed after it had been looked at.
+CREATE TABLE embed_again (
+    again_space INTEGER NOT NULL,
+    again_seq INTEGER NOT NULL,
+    PRIMARY KEY (again_space, again_seq)
+) STRICT, WITHOUT ROWID;
+
+-- packed: 8-bit numbers and their scale (vectors.py). place: of its signs among the codes, -1
+-- without any.
+CREATE TABLE vector (
+    vector_space INTEGER NOT NULL,
+    vector_shelf INTEGER NOT NULL,
+    vector_seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    packed BLOB NOT NULL,
+    PRIMARY KEY (vector_space, vector_shelf, vector_seq)
+) STRICT, WITHOUT ROWID;
+
+-- The signs of the vectors of a large shelf, so many to a block. numbers: their seq, 0 for none.
+-- filled: places given so far; in_use: of these, those that hold a vector.
+CREATE TABLE code (
+    code_id INTEGER PRIMARY KEY,
+    code_space INTEGER NOT NULL,
+    code_shelf INTEGER NOT NULL,
+    block INTEGER NOT NULL,
+    filled INTEGER NOT NULL,
+    in_use INTEGER NOT NULL,
+    numbers BLOB NOT NULL,
+    signs BLOB NOT NULL,
+    UNIQUE (code_space, code_shelf, block)
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Appended to, never edited: the number of those that ran is the file's user_version."""
+
+INDEXED = 4
+"""The version since which there are entries: an older store's are made when it is migrated."""
 
 VERSION = len(MIGRATIONS)

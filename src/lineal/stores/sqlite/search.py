@@ -1,53 +1,60 @@
-"""Finding by words: full text, filters, newest first."""
+"""Finding by words and by meaning: from a question to candidates, and their order by a rank."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 import apsw
 
-from lineal.clock import to_ms
 from lineal.models.changes import Scope
-from lineal.models.context import MemoryType
+from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
-from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow, tag_line
-from lineal.stores.sqlite.statements import (
-    Row,
-    Value,
-    all_rows,
-    one_row,
-    one_value,
-    sql,
-    wall,
+from lineal.models.sheet import Entry, Rank, Sheet
+from lineal.policy.indexing import weak_places
+from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX
+from lineal.stores.sqlite import trouble, vectors
+from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.entries import hashed
+from lineal.stores.sqlite.filters import (
+    Filter,
+    content_filter,
+    ended,
+    mark_groups,
+    passing,
+    row_filter,
 )
-
-__all__ = [
-    "WEIGHTS",
-    "Filter",
-    "Listed",
-    "content_filter",
-    "find",
-    "listed",
-    "live_filter",
-    "match_words",
-]
-
-TERMS_MAX = 256
-"""Most words of one question; each costs a walk through the index."""
-
-WEIGHTS = "1.0, 2.0, 1.5, 2.0, 1.0"
-"""A word in the title or among the tags says more than one in the text."""
-
-_LIVE = "(expires_at IS NULL OR expires_at > ?)"
-_MATCHING = (
-    "FROM context_text JOIN context ON seq = context_text.rowid WHERE context_text MATCH ? AND"
+from lineal.stores.sqlite.lexicon import analyzer_of
+from lineal.stores.sqlite.postings import (
+    READ_MAX,
+    READ_MIN,
+    Postings,
+    best_sums,
+    holds_any,
+    matching,
+    postings,
 )
-_BEST = sql("SELECT seq, bm25(context_text,", WEIGHTS, ") AS badness", _MATCHING)
-_BEST_ORDER = "ORDER BY badness, seq DESC LIMIT ?"
-_COUNT_MATCHING = sql("SELECT count(*)", _MATCHING)
-_NEWEST = "SELECT seq, 0.0 FROM context WHERE"
+from lineal.stores.sqlite.sheets import Reader, past_entry
+from lineal.stores.sqlite.shelves import Shelves, shelves_of
+from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
+
+__all__ = ["find", "listed"]
+
+BY_WORDS = 200
+"""Candidates by their words alone, before they are ranked in their context."""
+
+BY_MEANING = 100
+FILTERED_BY_MEANING = 1_000
+"""Candidates by their vectors; more where filters will leave some out."""
+
+UNKNOWN_MAX = 4
+"""Words of a question that nobody wrote, and whose neighbours in spelling are looked for."""
+
+SLIP_SHELVES_MAX = 8
+
+_NEWEST = "SELECT seq FROM context WHERE"
 _NEWEST_ORDER = "ORDER BY seq DESC LIMIT ?"
 _COUNT_ALL = "SELECT count(*) FROM context WHERE"
 _WHOLE = sql(
@@ -58,22 +65,6 @@ _WHOLE = sql(
 )
 
 
-_OF_NONE = "project IS NULL"
-_OF_THESE = "project IN (?, ?, ?, ?, ?, ?, ?, ?)"
-PROJECTS_PLACES = 8
-"""Projects are looked for so many at a time, so that one prepared statement serves them all."""
-
-
-class Filter(NamedTuple):
-    """A condition on rows of context, and the values it binds."""
-
-    condition: str
-    values: tuple[Value, ...]
-
-    def also(self, condition: str, *values: Value) -> Filter:
-        return Filter(sql(self.condition, "AND", condition), (*self.values, *values))
-
-
 class Listed(NamedTuple):
     """found: by the number of its row and in order, each candidate. matched: how many in all."""
 
@@ -81,101 +72,197 @@ class Listed(NamedTuple):
     matched: int
 
 
+class _Words(NamedTuple):
+    """The words of a question. hashes: of each, and of what it may be a slip of. weak: places of
+    those that only frame it. found: who holds
+    them. corrected: unknown words, each with those it was taken for."""
+
+    hashes: tuple[tuple[int, ...], ...]
+    weak: frozenset[int]
+    found: tuple[Postings, ...]
+    corrected: dict[str, tuple[str, ...]]
+
+
 def find(
-    connection: apsw.Connection, scope: Scope, query: TextQuery, now: datetime
+    connection: apsw.Connection,
+    scope: Scope,
+    query: TextQuery,
+    rank: Rank,
+    now: datetime,
+    past: Mapping[int, Context] | None = None,
 ) -> CandidatePage:
-    """Live contexts that match any of the words, best first; newest first without words."""
-    found, matched = listed(connection, query, content_filter(scope, query, now))
-    return CandidatePage(candidates=tuple(found.values()), matched=matched)
+    """Live contexts in the order of `rank`; newest first without words.
+
+    past: by the number of its row, an earlier text to be found instead of the present one."""
+    if not query.terms:
+        found, matched = listed(connection, query, content_filter(scope, query, now))
+        return CandidatePage(candidates=tuple(found.values()), matched=matched, now=now)
+    shelves = shelves_of(connection, scope, query.projects)
+    if not shelves.numbers and not past:
+        return CandidatePage(candidates=(), matched=0, now=now)
+    return _Search(connection, scope, query, now, shelves, past or {}).page(rank)
 
 
 def listed(connection: apsw.Connection, query: TextQuery, passing: Filter) -> Listed:
-    """As `find`, of the rows that pass."""
-    if query.terms:
-        words = match_words(query.terms)
-        found = _rows(connection, _BEST, _BEST_ORDER, passing, (words,), query.limit)
-        matched = _count(connection, _COUNT_MATCHING, passing, (words,), len(found), query.limit)
-    else:
-        found = _rows(connection, _NEWEST, _NEWEST_ORDER, passing, (), query.limit)
-        matched = _count(connection, _COUNT_ALL, passing, (), len(found), query.limit)
-    return Listed({seq: _candidate(connection, seq, badness) for seq, badness in found}, matched)
+    """The newest of the rows that pass."""
+    newest = sql(_NEWEST, passing.condition, _NEWEST_ORDER)
+    seqs = [seq for (seq,) in all_rows(connection, newest, *passing.values, query.limit)]
+    found = {seq: Candidate(context=_whole(connection, seq)) for seq in seqs}
+    if len(found) < query.limit:
+        return Listed(found, len(found))
+    count = sql(_COUNT_ALL, passing.condition)
+    return Listed(found, one_value(connection, count, *passing.values))
 
 
-def match_words(terms: tuple[str, ...]) -> str:
-    """An FTS5 expression in which every term is plain text: any of them may match."""
-    distinct = list(dict.fromkeys(terms))[:TERMS_MAX]
-    return " OR ".join('"' + term.replace("\0", " ").replace('"', '""') + '"' for term in distinct)
+class _Search:
+    """One question at one instant."""
+
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        scope: Scope,
+        query: TextQuery,
+        now: datetime,
+        shelves: Shelves,
+        past: Mapping[int, Context],
+    ) -> None:
+        self._connection = connection
+        self._query = query
+        self._now = now
+        self._shelves = shelves
+        self._past = past
+        self._analyzer = analyzer_of(connection)
+        self._marks = mark_groups(query)
+        self._rows = row_filter(scope, query, now)
+        self._whole = content_filter(scope, query, now)
+        self._ended = ended(connection, scope, now)
+
+    def page(self, rank: Rank) -> CandidatePage:
+        question = " ".join(self._query.terms)
+        words = self._words(question)
+        weights = [math.log1p(self._shelves.size / max(1, p.holders)) for p in words.found]
+        most = BY_WORDS if self._rows is None else READ_MAX
+        best, matched = best_sums(words.found, weights, most, self._ended)
+        if self._rows is not None:
+            best = passing(self._connection, best, self._rows)
+            matched = len(best)
+        likeness = self._by_meaning()
+        sheet = self._sheet(question, words, best[:BY_WORDS], likeness)
+        ranked = rank(sheet)
+        found = tuple(
+            Candidate(context=self._context(s.number), score=s.score, parts=s.parts)
+            for s in ranked[: self._query.limit]
+        )
+        return CandidatePage(
+            candidates=found,
+            matched=max(matched, len(ranked)),
+            at_least=any(p.holders > p.read for p in words.found),
+            corrected=words.corrected,
+            now=self._now,
+        )
+
+    def _words(self, question: str) -> _Words:
+        """Each word's postings; of one that nobody holds, those of its neighbours in spelling."""
+        asked = self._analyzer.question(question)
+        most = max(READ_MIN, READ_MAX // max(1, len(asked)))
+        hashes = [(hashed(term),) for term in asked]
+        found = [self._postings(each, most) for each in hashes]
+        unknown = [place for place, each in enumerate(found) if not each.holders]
+        corrected: dict[str, tuple[str, ...]] = {}
+        if unknown and len(self._shelves.numbers) <= SLIP_SHELVES_MAX and not self._past:
+            spelled = {term: raw for raw, term in self._analyzer.words(question)}
+            for place in unknown[:UNKNOWN_MAX]:
+                raw = spelled.get(asked[place], "")
+                meant = self._meant(raw, most)
+                if meant:
+                    corrected[raw] = tuple(meant)
+                    hashes[place] = tuple(map(hashed, meant))
+                    found[place] = self._postings(hashes[place], most)
+        return _Words(tuple(hashes), weak_places(self._analyzer, asked), tuple(found), corrected)
+
+    def _meant(self, raw: str, most: int) -> list[str]:
+        """Known words one slip away, those held by most first."""
+        known = [
+            term
+            for term in self._analyzer.near(raw)
+            if holds_any(self._connection, matching(self._shelves.numbers, (hashed(term),), ()))
+        ]
+        counted = [(self._postings((hashed(term),), READ_MIN).holders, term) for term in known]
+        held = sorted((pair for pair in counted if pair[0]), key=lambda pair: -pair[0])
+        return [term for _, term in held[:NEAR_MAX]]
+
+    def _postings(self, hashes: tuple[int, ...], most: int) -> Postings:
+        if not self._shelves.numbers:
+            return Postings("", 0, 0)
+        expression = matching(self._shelves.numbers, hashes, self._marks)
+        return postings(self._connection, expression, most)
+
+    def _by_meaning(self) -> dict[int, float]:
+        """Cosines of the nearest that pass."""
+        meaning = self._query.meaning
+        if meaning is None or self._past or self._query.as_of is not None:
+            return {}
+        filtered = self._rows is not None or bool(self._marks)
+        most = FILTERED_BY_MEANING if filtered else BY_MEANING
+        found = vectors.nearest(
+            self._connection, meaning.space, self._shelves.numbers, meaning.vector, most
+        )
+        near = {seq: cosine for seq, cosine in found.items() if seq not in self._ended}
+        if filtered:
+            kept = set(passing(self._connection, near, self._whole))
+            near = {seq: cosine for seq, cosine in near.items() if seq in kept}
+        return near
+
+    def _sheet(
+        self, question: str, words: _Words, best: list[int], likeness: dict[int, float]
+    ) -> Sheet:
+        reader = Reader(self._connection, words.hashes, self._ended)
+        close = [seq for seq, cosine in likeness.items() if cosine >= LIKENESS_MIN]
+        closest = sorted(close, key=lambda seq: -likeness[seq])[:BY_MEANING]
+        chosen = dict.fromkeys((*best, *closest))
+        reader.read(chosen)
+        around = reader.read_around(chosen)
+        candidates = dict.fromkeys((*chosen, *self._passing(around)))
+        reader.read_around(around)
+        if self._query.meaning is not None:
+            reader.measure(self._query.meaning, likeness)
+        entries = reader.entries()
+        if self._query.as_of is not None:
+            entries = self._known_then(entries)
+        for seq, context in self._past.items():
+            entry = past_entry(self._analyzer, seq, context, words.hashes)
+            if entry.own or entry.head:
+                entries[seq], candidates[seq] = entry, None
+        size = max(1, self._shelves.size)
+        return Sheet(
+            question=question,
+            weak=words.weak,
+            holders=tuple(p.holders for p in words.found),
+            size=size,
+            own_mean=max(1.0, self._shelves.own_words / size),
+            head_mean=max(1.0, self._shelves.head_words / size),
+            entries=entries,
+            candidates=tuple(seq for seq in candidates if seq in entries),
+        )
+
+    def _passing(self, seqs: Iterable[int]) -> Iterable[int]:
+        if self._rows is None and not self._marks:
+            return seqs
+        return passing(self._connection, seqs, self._whole)
+
+    def _known_then(self, entries: dict[int, Entry]) -> dict[int, Entry]:
+        """Without neighbours that weren't known at the time asked about."""
+        then = self._rows or self._whole
+        known = set(passing(self._connection, entries, then))
+        return {seq: entry for seq, entry in entries.items() if seq in known}
+
+    def _context(self, seq: int) -> Context:
+        return self._past.get(seq) or _whole(self._connection, seq)
 
 
-def live_filter(scope: Scope, now: datetime) -> Filter:
-    """What is live within the scope."""
-    condition, values = wall(scope)
-    return Filter(condition, values).also(_LIVE, to_ms(now))
-
-
-def content_filter(scope: Scope, query: TextQuery, now: datetime) -> Filter:
-    """What is live within the scope and passes all that the query asks beside its words."""
-    passing = live_filter(scope, now)
-    if query.memory_types:
-        passing = passing.also("memory_type IN (?, ?, ?, ?)", *_padded(query.memory_types))
-    for tag in query.tags:
-        passing = passing.also("instr(tag_lines, ?) > 0", tag_line(tag))
-    if query.projects is not None:
-        passing = passing.also(_of_projects(len(query.projects)), *_names(query.projects))
-    return passing
-
-
-def _of_projects(number: int) -> str:
-    """Of none, or of one of so many; more places than that, up to a handful."""
-    return "(" + " OR ".join((_OF_NONE, *[_OF_THESE] * -(-number // PROJECTS_PLACES))) + ")"
-
-
-def _names(projects: tuple[str, ...]) -> tuple[Value, ...]:
-    """All places filled, with NULL, which nothing equals."""
-    return (*projects, *[None] * (-len(projects) % PROJECTS_PLACES))
-
-
-def _padded(memory_types: tuple[MemoryType, ...]) -> tuple[Value, ...]:
-    """All four places filled, so that one prepared statement serves any choice of types."""
-    if not memory_types:
-        return ()
-    distinct = list(dict.fromkeys(kind.value for kind in memory_types))
-    return tuple(distinct + distinct[:1] * (len(MemoryType) - len(distinct)))
-
-
-def _rows(
-    connection: apsw.Connection,
-    select: str,
-    order: str,
-    passing: Filter,
-    words: tuple[str, ...],
-    limit: int,
-) -> list[Row]:
-    """(seq, badness) of the first `limit`."""
-    statement = sql(select, passing.condition, order)
-    return all_rows(connection, statement, *words, *passing.values, limit)
-
-
-def _count(
-    connection: apsw.Connection,
-    select: str,
-    passing: Filter,
-    words: tuple[str, ...],
-    found: int,
-    limit: int,
-) -> int:
-    """How many match in all; nothing to count when the page isn't full."""
-    if found < limit:
-        return found
-    statement = sql(select, passing.condition)
-    count: int = one_value(connection, statement, *words, *passing.values)
-    return count
-
-
-def _candidate(connection: apsw.Connection, seq: int, badness: float) -> Candidate:
+def _whole(connection: apsw.Connection, seq: int) -> Context:
     values = one_row(connection, _WHOLE, seq)
     if values is None:
-        raise trouble.damaged("The full-text index")
+        raise trouble.damaged("The index of words")
     row = ContextRow.checked(values[:-2])
-    context = row.context(row.revision, *values[-2:])
-    return Candidate(context=context, text_score=-badness if badness else 0.0)
+    return row.context(row.revision, *values[-2:])

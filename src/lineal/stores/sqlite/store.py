@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -31,17 +31,22 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.sheet import EmbedBatch, Rank, Space
 from lineal.models.user import Head
+from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress
 from lineal.stores.sqlite import (
     backup,
     contexts,
+    embedding,
+    entries,
     graph,
     look,
     outcomes,
     past,
     peers,
     search,
+    shelves,
     stats,
     sweep,
     tasks,
@@ -67,7 +72,8 @@ class SqliteStore:
     """Keeps everything in one SQLite file, shared fairly and safely with other processes.
 
     busy_timeout_s: how long a write waits for its turn before `unavailable`. mounts: the table that
-    tells network file systems. Runs inside asyncio loops; nothing it does blocks them.
+    tells network file systems. language: of the words of a new store; one that is there has its
+    own (`rebuild_words`). Runs inside asyncio loops; nothing it does blocks them.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class SqliteStore:
         allow_network_fs: bool = False,
         read_only: bool = False,
         mounts: Path = MOUNTS,
+        language: str = "english",
     ) -> None:
         self.path = path
         self._clock = clock
@@ -88,6 +95,7 @@ class SqliteStore:
         self._allow_network_fs = allow_network_fs
         self._asked_read_only = read_only
         self._mounts = mounts
+        self._language = language
         self._pid = os.getpid()
         self._opening: Opening | None = None
         self._opened: Opened | None = None
@@ -139,9 +147,49 @@ class SqliteStore:
     async def read(self, scope: Scope, reads: Reads) -> Snapshot:
         return await self._look(lambda view: look.snapshot(view.connection, scope, reads, view.now))
 
-    async def find(self, scope: Scope, query: TextQuery) -> CandidatePage:
+    async def find(self, scope: Scope, query: TextQuery, rank: Rank = BY_DEFAULT) -> CandidatePage:
         look_for = search.find if query.as_of is None else past.find
-        return await self._look(lambda view: look_for(view.connection, scope, query, view.now))
+        return await self._look(
+            lambda view: look_for(view.connection, scope, query, rank, view.now)
+        )
+
+    async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
+        return await self._look(lambda view: shelves.speakers(view.connection, scope, projects))
+
+    async def unembedded(self, space: Space, *, most: int = 1_000) -> int:
+        return await self._look(lambda view: embedding.left(view.connection, space, most))
+
+    async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
+        def run(transaction: Transaction) -> EmbedBatch | None:
+            transaction.wrote = True
+            now = transaction.now()
+            return embedding.claim(transaction.connection, space, owner, limit, now)
+
+        work = await self._look(
+            lambda view: embedding.claimable(view.connection, space, owner, view.now)
+        )
+        return await self._write(run) if work else None
+
+    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+        def run(transaction: Transaction) -> None:
+            transaction.wrote = True
+            embedding.keep(transaction.connection, batch, made)
+
+        await self._write(run)
+
+    async def drop_other_vectors(self, space: Space) -> None:
+        def run(transaction: Transaction) -> None:
+            transaction.wrote = True
+            embedding.drop_others(transaction.connection, space)
+
+        await self._write(run)
+
+    async def rebuild_words(self, language: str) -> None:
+        def run(transaction: Transaction) -> None:
+            transaction.wrote = True
+            entries.rebuild(transaction.connection, language)
+
+        await self._write(run)
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
         return await self._look(
@@ -212,7 +260,7 @@ class SqliteStore:
         files = StoreFiles(self.path)
         options = (self._asked_read_only, self._durability, self._busy_timeout_s)
         place = partial(files.prepare, allow_network_fs=self._allow_network_fs, mounts=self._mounts)
-        return Opening(files, self._clock, *options, place)
+        return Opening(files, self._clock, *options, place, self._language)
 
     def _ready(self) -> Opened:
         require_same_process(self._pid)

@@ -62,13 +62,42 @@ _KEYS = "SELECT room, near_key, key_seq FROM context_key"
 _MISFITS = (
     (
         "SELECT count(*) FROM context WHERE held_until IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM context_text_docsize WHERE id = seq)",
+        "(SELECT 1 FROM entry WHERE entry_seq = seq)",
         "memories are missing from the full-text index",
     ),
     (
-        "SELECT count(*) FROM context_text_docsize WHERE NOT EXISTS "
-        "(SELECT 1 FROM context WHERE seq = id AND held_until IS NULL)",
+        "SELECT count(*) FROM entry WHERE NOT EXISTS "
+        "(SELECT 1 FROM context WHERE seq = entry_seq AND held_until IS NULL)",
         "entries of the full-text index belong to no memory",
+    ),
+    (
+        "SELECT count(*) FROM entry WHERE NOT EXISTS (SELECT 1 FROM context JOIN shelf USING "
+        "(tenant, user_id, domain) WHERE seq = entry_seq AND shelf_id = entry_shelf "
+        "AND shelf.project = ifnull(context.project, ''))",
+        "memories lie on another's shelf",
+    ),
+    (
+        "SELECT count(*) FROM shelf WHERE (entries, own_words, head_words) <> (SELECT count(*), "
+        "ifnull(sum(entry_own_words), 0), ifnull(sum(entry_head_words), 0) FROM entry "
+        "WHERE entry_shelf = shelf_id)",
+        "shelves don't know what lies on them",
+    ),
+    (
+        "SELECT count(*) FROM entry AS one WHERE next_seq IS NOT NULL AND NOT EXISTS "
+        "(SELECT 1 FROM entry AS other WHERE other.entry_seq = one.next_seq "
+        "AND other.previous_seq = one.entry_seq AND other.session = one.session)",
+        "memories aren't beside their neighbours",
+    ),
+    (
+        "SELECT count(*) FROM vector WHERE NOT EXISTS (SELECT 1 FROM entry WHERE "
+        "entry_seq = vector_seq AND entry_shelf = vector_shelf)",
+        "vectors belong to no memory",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT sum(in_use) AS placed, code_space AS s, code_shelf AS h "
+        "FROM code GROUP BY code_space, code_shelf) WHERE placed <> (SELECT count(*) FROM vector "
+        "WHERE vector_space = s AND vector_shelf = h AND place >= 0)",
+        "shelves don't know the signs of their vectors",
     ),
     (
         "SELECT count(*) FROM context_revision WHERE NOT EXISTS "
@@ -234,6 +263,10 @@ class _Check:
                 self.problem(f"{count} {meaning}.")
         if self._keys != _summed(self._connection.execute(_KEYS)):
             self.problem("The index of alike texts doesn't fit the memories.")
+        if self._words.untrue:
+            self.problem(
+                f"{self._words.untrue} entries of the full-text index don't fit the memories."
+            )
         different = self._words.different()
         if different:
             self.problem(f"{different} words of the full-text index don't fit the memories.")

@@ -121,7 +121,7 @@ class StoreAsOf:
         page = await store.find(ADA, TextQuery(terms=("red", "green"), as_of=START))
         names = [found.context.context_id for found in page.candidates]
         assert (set(names[:2]), names[2:], page.matched) == ({"ctx_1", "ctx_2"}, ["ctx_0"], 3)
-        scores = [found.text_score for found in page.candidates]
+        scores = [found.score for found in page.candidates]
         assert scores == sorted(scores, reverse=True)
         assert scores[1] > scores[2] > 0
 
@@ -133,7 +133,7 @@ class StoreAsOf:
         page = await store.find(ADA, TextQuery(as_of=START))
         names = [found.context.context_id for found in page.candidates]
         assert names == ["ctx_4", "ctx_3", "ctx_2", "ctx_1", "ctx_0"]
-        assert {found.text_score for found in page.candidates} == {0}
+        assert {found.score for found in page.candidates} == {0}
         assert {found.context.revision for found in page.candidates} == {1}
 
     @pytest.mark.parametrize("terms", [(), ("note",)])

@@ -57,7 +57,7 @@ class StoreFinding:
         )
         page = await store.find(ADA, TextQuery(terms=("red", "green")))
         assert [found.context.context_id for found in page.candidates] == ["ctx_1", "ctx_0"]
-        scores = [found.text_score for found in page.candidates]
+        scores = [found.score for found in page.candidates]
         assert scores == sorted(scores, reverse=True)
         assert scores[0] > scores[1] > 0
 
@@ -69,7 +69,7 @@ class StoreFinding:
             "ctx_1",
             "ctx_0",
         ]
-        assert {found.text_score for found in page.candidates} == {0}
+        assert {found.score for found in page.candidates} == {0}
 
     @pytest.mark.parametrize("terms", [(), ("note",)])
     async def test_the_limit_bounds_candidates_but_not_the_count(

@@ -1,0 +1,28 @@
+"""Spellings one slip away from a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+__all__ = ["LETTERS_MIN", "NEAR_MAX", "spellings"]
+
+LETTERS_MIN = 4
+"""A shorter word has too many neighbours that are words of their own."""
+
+NEAR_MAX = 800
+"""Terms for one word. A word of ten letters has about so many; in a longer one the rarest letters
+are left out."""
+
+_BY_USE = "etaoinsrhldcumfpgwybvkxjqz0123456789"
+"""Letters, the commonest in English first; digits are hit by accident."""
+
+
+def spellings(word: str) -> Iterator[str]:
+    """Each spelling one edit away, the likeliest slips first: a letter lost, two swapped, then one
+    wrong or one too many. Some come twice, and the word itself may."""
+    places = range(len(word))
+    yield from (word[:at] + word[at + 1 :] for at in places)
+    yield from (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in places[:-1])
+    for letter in _BY_USE:
+        yield from (word[:at] + letter + word[at + 1 :] for at in places)
+        yield from (word[:at] + letter + word[at:] for at in range(len(word) + 1))

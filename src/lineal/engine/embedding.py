@@ -1,0 +1,194 @@
+"""Vectors of contexts, made after the writes: in the background, and never inside one."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import anyio
+
+from lineal.clock import monotonic_s
+from lineal.errors import LinealError
+from lineal.models.sheet import EmbedBatch, Meaning, Space
+from lineal.policy.indexing import embedded
+from lineal.ports.embedder import Embedder
+from lineal.ports.store import Store
+
+__all__ = ["Embedding", "Progress"]
+
+_log = logging.getLogger("lineal")
+
+BATCH = 32
+"""Contexts embedded between two commits: a third of a second or so."""
+
+QUIET_S = 0.15
+QUIET_MAX_S = 2.0
+"""Writes in a row go first, as long as they are close together, but not for longer than this."""
+
+AGAIN_S = 30.0
+"""Until what failed is tried again, and what another process has begun is looked after."""
+
+TEXT_S = 0.02
+"""What a text is thought to take before one was embedded here."""
+
+COUNTED_MAX = 2_000
+"""Contexts in waiting that are counted: more are not waited for anyway."""
+
+Progress = Callable[[int, int], None]
+
+
+class Asked(NamedTuple):
+    """A question as a vector. note: why there is none, or what it can't find yet."""
+
+    meaning: Meaning | None = None
+    note: str | None = None
+
+
+class Embedding:
+    """Embeds what was written, one process at a time, and the questions that are asked.
+
+    wait_s: how long a question waits for what was written just before it, where that is enough.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder, *, wait_s: float) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._wait_s = wait_s
+        self._owner = secrets.token_hex(8)
+        self._wanted = anyio.Event()
+        self._stepped = anyio.Event()
+        self._hurried = anyio.Event()
+        self._turn = anyio.Lock()
+        self._running = False
+        self._text_s = TEXT_S
+        self._failure: LinealError | None = None
+
+    @property
+    def space(self) -> Space:
+        return Space(self._embedder.version, self._embedder.dim)
+
+    @property
+    def off(self) -> bool:
+        """There is no embedder."""
+        return self._embedder.version == "none"
+
+    def wake(self) -> None:
+        """Something was written, or is asked for."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Embed whenever something was written, until cancelled. Failures are tried again."""
+        self._running = True
+        try:
+            while not self.off:
+                await self._wanted.wait()
+                self._wanted = anyio.Event()
+                await self._quiet()
+                await self._caught_up()
+        finally:
+            self._running = False
+
+    async def catch_up(self, progress: Progress | None = None) -> int:
+        """Embed all that waits; how many there were. progress: told (done, in all) now and then.
+
+        Raises unavailable where the embedder can't be used.
+        """
+        if self.off:
+            return 0
+        await self._embedder.warm_up()
+        total = await self._store.unembedded(self.space, most=2**31) if progress else 0
+        done = 0
+        while (step := await self._step()) is not None:
+            done += step
+            if progress is not None:
+                progress(done, max(done, total))
+        return done
+
+    async def ask(self, texts: Sequence[str]) -> Asked:
+        """The question as one vector: the mean of its wordings'."""
+        if self.off:
+            return Asked()
+        self.wake()
+        if self._failure is not None:
+            return Asked(note=f"Found by words only: {self._failure.message}")
+        if not self._embedder.ready:
+            if self._running:
+                return Asked(note="Found by words only: the model for meanings is being loaded.")
+            await self._embedder.warm_up()
+        note = await self._settled()
+        try:
+            vectors = await self._embedder.embed(texts)
+        except LinealError as error:
+            return Asked(note=f"Found by words only: {error.message}")
+        return Asked(_mean(self.space, vectors), note)
+
+    async def _settled(self) -> str | None:
+        """Wait for what was written just now; what to say where that would take too long."""
+        if self._store.read_only:
+            return None
+        until_s = monotonic_s() + self._wait_s
+        while waiting := await self._store.unembedded(self.space, most=COUNTED_MAX):
+            left_s = until_s - monotonic_s()
+            if waiting * self._text_s > left_s:
+                return f"{_counted(waiting)} so far found by words only: meanings follow."
+            if self._running:
+                self._hurried.set()
+                stepped = self._stepped
+                with anyio.move_on_after(left_s):
+                    await stepped.wait()
+            elif await self._step() is None:
+                return None
+        return None
+
+    async def _quiet(self) -> None:
+        """A moment after the last write, unless a question waits."""
+        until_s = monotonic_s() + QUIET_MAX_S
+        self._hurried = anyio.Event()
+        while monotonic_s() < until_s:
+            self._wanted = anyio.Event()
+            with anyio.move_on_after(QUIET_S):
+                await self._hurried.wait()
+            if self._hurried.is_set() or not self._wanted.is_set():
+                return
+
+    async def _caught_up(self) -> None:
+        try:
+            await self.catch_up()
+            self._failure = None
+        except LinealError as error:
+            self._failure = None if error.retryable else error
+            _log.warning("embedding: %s", error.message)
+            await anyio.sleep(AGAIN_S)
+
+    async def _step(self) -> int | None:
+        """Embed one batch; how many texts, None where nothing is left to this process."""
+        async with self._turn:
+            batch = await self._store.claim(self.space, self._owner, limit=BATCH)
+            if batch is not None:
+                await self._embed(batch)
+        stepped, self._stepped = self._stepped, anyio.Event()
+        stepped.set()
+        return None if batch is None else len(batch.items)
+
+    async def _embed(self, batch: EmbedBatch) -> None:
+        texts = [embedded(item.context) for item in batch.items]
+        began_s = monotonic_s()
+        made = await self._embedder.embed(texts)
+        if texts:
+            took_s = (monotonic_s() - began_s) / len(texts)
+            self._text_s += (took_s - self._text_s) / 4
+        await self._store.keep_vectors(batch, made)
+
+
+def _mean(space: Space, vectors: Sequence[Sequence[float]]) -> Meaning | None:
+    """At length 1; None for a question without words."""
+    sums = [sum(column) for column in zip(*vectors, strict=True)]
+    length = sum(value * value for value in sums) ** 0.5
+    return Meaning(space, tuple(value / length for value in sums)) if length else None
+
+
+def _counted(number: int) -> str:
+    least = "At least " if number >= COUNTED_MAX else ""
+    return f"{least}{number} {'memory is' if number == 1 else 'memories are'}"

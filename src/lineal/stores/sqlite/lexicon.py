@@ -1,0 +1,39 @@
+"""In which language a store's words are kept: the file says so, whoever opens it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import apsw
+
+from lineal.analysis.analyzer import Analyzer
+from lineal.stores.sqlite import trouble
+from lineal.stores.sqlite.statements import one_row
+
+__all__ = ["analyzer_of", "language_of", "write_language"]
+
+_SELECT = "SELECT language, words_version FROM lexicon"
+_REPLACE = "INSERT OR REPLACE INTO lexicon VALUES (1, ?, ?)"
+
+
+def analyzer_of(connection: apsw.Connection) -> Analyzer:
+    """What the store's words were made with."""
+    language, _ = language_of(connection)
+    return _analyzer(language)
+
+
+def language_of(connection: apsw.Connection) -> tuple[str, str]:
+    """The language, and the version of the analysis that the entries were made with."""
+    row = one_row(connection, _SELECT)
+    if row is None:
+        raise trouble.damaged("The store's record of its words")
+    return row[0], row[1]
+
+
+def write_language(connection: apsw.Connection, language: str) -> None:
+    connection.execute(_REPLACE, (language, _analyzer(language).version))
+
+
+@lru_cache(maxsize=8)
+def _analyzer(language: str) -> Analyzer:
+    return Analyzer(language)
