@@ -173,9 +173,25 @@ def _embedder(settings: Settings) -> Embedder:
     match settings.embedder:
         case "minilm":
             return MiniLmEmbedder(tick=monotonic_s)
+        case "endpoint":
+            return _endpoint(settings)
         case "hashing":
             return HashingEmbedder()
     return NoEmbedder()
+
+
+def _endpoint(settings: Settings) -> Embedder:
+    """Raises invalid_request for an endpoint without an address or a model."""
+    if settings.embed_url is None or settings.embed_model is None:
+        raise LinealError.invalid(
+            "LINEAL_EMBED_URL",
+            "LINEAL_EMBEDDER is endpoint: set LINEAL_EMBED_URL and LINEAL_EMBED_MODEL too.",
+        )
+    from lineal.embedders.endpoint import EndpointEmbedder  # late: it brings httpx
+
+    key = settings.embed_key.get_secret_value() if settings.embed_key else None
+    url = settings.embed_url.get_secret_value()
+    return EndpointEmbedder(url, settings.embed_model, key, dim=settings.embed_dim)
 
 
 def _secrets(settings: Settings) -> Secrets | None:

@@ -97,9 +97,21 @@ class Settings(BaseSettings):
     schemas: Path | None = Field(
         default=None, description="Directory of your own domain schemas (*.json), read at start."
     )
-    embedder: Literal["minilm", "hashing", "none"] = Field(
+    embedder: Literal["minilm", "endpoint", "hashing", "none"] = Field(
         default="minilm",
-        description="What makes vectors: minilm (a small model, offline), hashing, none.",
+        description="What makes vectors: minilm (a small model, offline), endpoint (a server that "
+        "texts are sent to), hashing, none.",
+    )
+    embed_url: SecretStr | None = Field(
+        default=None,
+        description="For endpoint: base URL of an OpenAI-compatible server, "
+        "such as http://localhost:11434/v1.",
+    )
+    embed_model: str | None = Field(default=None, description="For endpoint: the model asked.")
+    embed_key: SecretStr | None = Field(default=None, description="For endpoint: its key, if any.")
+    embed_dim: Annotated[int, Field(ge=8, le=8_192)] | None = Field(
+        default=None,
+        description="For endpoint: how many numbers to ask for, if the model can give fewer.",
     )
     language: Language = Field(
         default="english",

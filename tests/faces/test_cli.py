@@ -291,7 +291,9 @@ def test_the_doctor_makes_a_real_round_trip(ids: Mapping[str, str]) -> None:
     assert "4 memories" in findings["health"]["value"]
     assert findings["round trip"]["ok"] is True
     assert findings["engine"]["value"].startswith("SQLite 3.")
+    assert findings["search"]["value"] == "words, and meanings by minilm"
     assert report["settings"]["user"] == "ada"
+    assert report["settings"]["ranking"] == {}
 
 
 def test_the_doctor_makes_no_store_and_hides_passwords(

@@ -71,6 +71,7 @@ class Embedder:
 
     version = "lengths.v1"
     dim = 2
+    ready = True
 
     def __init__(self) -> None:
         self.there = True
@@ -82,8 +83,14 @@ class Embedder:
         self.texts += texts
         return [(float(len(text)), 1.0) for text in texts]
 
+    async def warm_up(self) -> None:
+        """Nothing to load."""
+
     async def free_if_idle(self) -> bool:
         return False
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
 
 
 class Room:

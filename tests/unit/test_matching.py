@@ -323,6 +323,7 @@ class LetterEmbedder:
     """Counts of the letters h, r and c, so that a test sees what is near; and its batches."""
 
     dim = 3
+    ready = True
 
     def __init__(self, version: str = "letters.v1") -> None:
         self.version = version
@@ -332,8 +333,14 @@ class LetterEmbedder:
         self.batches.append(list(texts))
         return [self._vector(text) for text in texts]
 
+    async def warm_up(self) -> None:
+        """Nothing to load."""
+
     async def free_if_idle(self) -> bool:
         return False
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
 
     def _vector(self, text: str) -> tuple[float, ...]:
         counts = [float(text.count(letter)) for letter in "hrc"]
@@ -344,12 +351,19 @@ class LetterEmbedder:
 class NoVectors:
     version = "none"
     dim = 0
+    ready = True
 
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         return [()] * len(texts)
 
+    async def warm_up(self) -> None:
+        """Nothing to load."""
+
     async def free_if_idle(self) -> bool:
         return False
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
 
 
 class BrokenEmbedder(NoVectors):

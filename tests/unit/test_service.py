@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ from lineal.models.project import Project
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.limits import Limits
+from lineal.policy.packing import told
 from lineal.policy.provenance import READS_MAX
 from lineal.ports.evidence import Witness
 from lineal.schemas.book import SchemaBook
@@ -873,7 +875,7 @@ async def test_what_was_left_out_of_a_search_is_counted(house: House) -> None:
     answer = await house.service.search_context(a_call(), request)
     assert 0 < len(answer.hits) < 30
     assert answer.more == 30 - len(answer.hits)
-    assert len(answer.model_dump_json()) <= 500 * 4
+    assert sum(len(json.dumps(told(hit, answer.now), ensure_ascii=False)) for hit in answer.hits) <= 2_000
 
 
 async def test_a_long_memory_of_many_lines_is_found(house: House) -> None:

@@ -135,6 +135,10 @@ class EndpointEmbedder:
         zero = (0.0,) * self.dim
         return [found.get(at, zero) for at in range(len(texts))]
 
+    def reads(self, text: str) -> float:
+        """Nobody says which languages the model knows."""
+        return 1.0
+
     async def free_if_idle(self) -> bool:
         """It holds no model; an idle connection ends by itself."""
         return False

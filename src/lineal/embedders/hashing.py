@@ -32,6 +32,10 @@ class HashingEmbedder:
     async def warm_up(self) -> None:
         """There is nothing to load."""
 
+    def reads(self, text: str) -> float:
+        """Spellings of any script."""
+        return 1.0
+
     async def free_if_idle(self) -> bool:
         """It holds nothing."""
         return False

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from lineal.embedders.lazy import Lazy, give_back
-from lineal.embedders.tokens import TOKEN_DIM, TOKEN_VERSION, projection, stop_pieces
+from lineal.embedders.tokens import TOKEN_DIM, TOKEN_VERSION, projected, stop_pieces
 from lineal.embedders.wordpiece import WordPiece, vocabulary
 from lineal.errors import LinealError
 from lineal.ports.embedder import TokenVectors
@@ -32,6 +32,9 @@ run too, with padding: a run of short texts then needs no more memory than one l
 
 TOKENS_SMALL = 64
 """A larger run leaves so many holes in the memory that it is worth giving them back."""
+
+LATIN_END = "\u0250"
+"""Where the Latin letters of European languages end."""
 
 IDLE_S = 600.0
 
@@ -88,6 +91,12 @@ class MiniLmEmbedder:
     async def warm_up(self) -> None:
         """Load the model now, unless it is there."""
         await self._model.run(lambda model: None)
+
+    def reads(self, text: str) -> float:
+        """The share of its letters that are Latin: of other scripts the model has seen little."""
+        letters = [letter for letter in text if letter.isalpha()]
+        known = sum(letter < LATIN_END for letter in letters)
+        return known / len(letters) if letters else 1.0
 
     async def free_if_idle(self) -> bool:
         """Free the model if it was unused for idle_s; whether it was freed."""
@@ -240,7 +249,7 @@ def _token_vectors(batch: Batch, model: Loaded) -> list[TokenVectors]:
     import numpy as np
 
     states, mask = hidden(batch, model)
-    rows = states @ projection()
+    rows = projected(states)
     units = rows / np.linalg.norm(rows, axis=2, keepdims=True)
     packed = np.rint(units * 127).astype(np.int8)
     found = []

@@ -21,6 +21,10 @@ class NoEmbedder:
     async def warm_up(self) -> None:
         """There is nothing to load."""
 
+    def reads(self, text: str) -> float:
+        """It reads nothing."""
+        return 0.0
+
     async def free_if_idle(self) -> bool:
         """It holds nothing."""
         return False

@@ -13,7 +13,7 @@ from lineal.clock import monotonic_s
 from lineal.errors import LinealError
 from lineal.models.sheet import EmbedBatch, Meaning, Space
 from lineal.policy.indexing import embedded
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import OFF, Embedder
 from lineal.ports.store import Store
 
 __all__ = ["Embedding", "Progress"]
@@ -72,7 +72,7 @@ class Embedding:
     @property
     def off(self) -> bool:
         """There is no embedder."""
-        return self._embedder.version == "none"
+        return self._embedder.version == OFF
 
     def wake(self) -> None:
         """Something was written, or is asked for."""
@@ -116,13 +116,13 @@ class Embedding:
         if not self._embedder.ready:
             if self._running:
                 return Asked(note="Found by words only: the model for meanings is being loaded.")
-            await self._embedder.warm_up()
-        note = await self._settled()
         try:
+            await self._embedder.warm_up()
+            note = await self._settled()
             vectors = await self._embedder.embed(texts)
         except LinealError as error:
             return Asked(note=f"Found by words only: {error.message}")
-        return Asked(_mean(self.space, vectors), note)
+        return Asked(_mean(self.space, vectors, self._embedder.reads(texts[0])), note)
 
     async def _settled(self) -> str | None:
         """Wait for what was written just now; what to say where that would take too long."""
@@ -182,11 +182,11 @@ class Embedding:
         await self._store.keep_vectors(batch, made)
 
 
-def _mean(space: Space, vectors: Sequence[Sequence[float]]) -> Meaning | None:
+def _mean(space: Space, vectors: Sequence[Sequence[float]], read: float) -> Meaning | None:
     """At length 1; None for a question without words."""
     sums = [sum(column) for column in zip(*vectors, strict=True)]
     length = sum(value * value for value in sums) ** 0.5
-    return Meaning(space, tuple(value / length for value in sums)) if length else None
+    return Meaning(space, tuple(value / length for value in sums), read) if length else None
 
 
 def _counted(number: int) -> str:

@@ -20,7 +20,7 @@ from lineal.models.matching import MatchAnswer, MatchUsers
 from lineal.models.schema import Schema
 from lineal.models.user import Head
 from lineal.policy import deriving, matching, merging, refreshing
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import OFF, Embedder
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Store
 
@@ -70,7 +70,7 @@ class Matcher:
         sought = matching.sought(schema, seeker.values, vector, request.filters)
         search = Shortlist(sought, self._embedder.version, stamp.scope.user_id, request.limit)
         await self._search(stamp, search)
-        return _answer(stamp.scope, request, seeker, search, off=not self._embedder.dim)
+        return _answer(stamp.scope, request, seeker, search, off=self._embedder.version == OFF)
 
     def _schema(self, domain: str) -> Schema:
         schema = self._reader.schema(domain)
@@ -164,7 +164,7 @@ class Matcher:
         """One for each text; None for an empty one, and for all while there is no embedder or its
         model can't be used: then fields alone decide, and the answer says so."""
         none: list[Head | None] = [None] * len(texts)
-        if not self._embedder.dim or not any(texts):
+        if self._embedder.version == OFF or not any(texts):
             return none
         try:
             vectors = await self._embedder.embed(texts)

@@ -22,7 +22,7 @@ from lineal.models.schema import Schema
 from lineal.models.user import Head, UpsertUser, UserRow
 from lineal.policy import expiry, merging, refreshing
 from lineal.policy.duplicates import fingerprint
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import OFF, Embedder
 from lineal.ports.extractor import Extracted, Extractor
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Store
@@ -129,7 +129,7 @@ class Reader:
     async def head(self, name: str, text: str) -> Head | None:
         """The head of that name for a soft text; None where there is nothing to say, or no
         embedder."""
-        if not text or not self._embedder.dim:
+        if not text or self._embedder.version == OFF:
             return None
         (vector,) = await self._embedder.embed([text])
         return Head(name=name, version=self._embedder.version, vector=vector)
@@ -154,7 +154,7 @@ class Reader:
         return Reading(
             schema_=self._schemas.get(domain),
             context_id=context_id,
-            heads=bool(self._embedder.dim),
+            heads=self._embedder.version != OFF,
             per_minute=self.heads_per_minute,
         )
 

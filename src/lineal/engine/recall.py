@@ -23,7 +23,7 @@ __all__ = ["Recall"]
 ENVELOPE_CHARS = 100
 """Characters of the answer around its hits."""
 
-FOLDED_MORE = 10
+FOLDED_MORE = 4
 """Candidates beyond those asked for, to take the place of what is folded into others."""
 
 

@@ -30,10 +30,12 @@ class Space(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """A question as a vector. vector: (dim,), of length 1."""
+    """A question as a vector. vector: (dim,), of length 1. read: how much of the
+    question the model could read, in [0, 1]."""
 
     space: Space
     vector: tuple[float, ...]
+    read: float = 1.0
 
 
 class Trait(IntFlag):
@@ -52,7 +54,8 @@ class Entry(NamedTuple):
     number: the store's own. own, head: by the place of a term of the sheet, how often it occurs in
     the text, and in what stands over it (title, tags, speaker, date); absent where it doesn't.
     previous, next: its neighbours within its session, by number. speaker: as a question would name
-    them, folded. traits: what its text could tell. happened_at: milliseconds. likeness: cosine
+    them, folded. traits: what its text could tell,
+    as a Trait.  happened_at: milliseconds. likeness: cosine
     with the question, in [-1, 1]; None where it has no vector (yet).
     """
 
@@ -65,7 +68,7 @@ class Entry(NamedTuple):
     next: int | None = None
     session: int | None = None
     speaker: str = ""
-    traits: Trait = Trait(0)
+    traits: int = 0
     happened_at: int = 0
     likeness: float | None = None
 
@@ -76,6 +79,7 @@ class Sheet(NamedTuple):
     question: as asked. weak: places of terms that only frame it. holders: how many contexts of the
     scope hold each term. size: contexts in
     the scope. own_mean, head_mean: words in a text, and over it, on average; at least 1.
+    read: how much of the question the embedder could read, in [0, 1].
     candidates: numbers, in no order; their neighbours are among the entries too where they are
     live.
     """
@@ -88,6 +92,7 @@ class Sheet(NamedTuple):
     head_mean: float
     entries: dict[int, Entry]
     candidates: tuple[int, ...]
+    read: float = 1.0
 
     def at(self, number: int | None) -> Entry | None:
         """The entry of that number, if it is there."""
@@ -96,11 +101,11 @@ class Sheet(NamedTuple):
 
 class Scored(NamedTuple):
     """A candidate's place in the order. score: higher is better, and nothing but the order is
-    meant by it. parts: what made it, by name."""
+    meant by it. parts: its summands, as the rank names them."""
 
     number: int
     score: float
-    parts: dict[str, float]
+    parts: tuple[float, ...]
 
 
 Rank = Callable[[Sheet], list[Scored]]

@@ -15,7 +15,7 @@ from lineal.models.base import Model
 from lineal.models.sheet import Entry, Rank, Scored, Sheet, Trait
 from lineal.policy.naming import words_of
 
-__all__ = ["BY_DEFAULT", "LIKENESS_MIN", "NEAR_MAX", "Weights", "ranked", "ranking"]
+__all__ = ["BY_DEFAULT", "LIKENESS_MIN", "NEAR_MAX", "PARTS", "Weights", "named", "ranked", "ranking"]
 
 Share = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
@@ -26,14 +26,14 @@ class Weights(Model):
     own … after_next: the fields of BM25F: a text, what stands over it (title, tags, speaker, date),
     and its neighbours in its session; answering: of the text before, where that one asks something.
     saturation, length: k1 and b of BM25F (Robertson and Zaragoza 2009, 3.6). weak: share of a
-    word's rarity where it only frames a question. covered: share of the question's rarity that a
-    text must hold to have all that words can give.
-    words, meaning, around, pieces: of the arms, each at most 1 for the best candidate: its words,
-    its likeness, its likeness with its neighbours', and its pieces' (0 without token vectors).
+    word's rarity where it only frames a question. covered: share of the question's rarity that
+    the best text must hold for words to count in full.
+    words, meaning, around: of the arms, each 1 for the best candidate: its words, its likeness, and
+    its likeness with its neighbours'.
     around_before, around_after: of a neighbour's likeness beside its own. long_text: for a text's
     likeness, by the logarithm of its words.
-    speaker, when, where, number: where a text could tell what the question is after. question: taken
-    from a text that ends in a question. session: of the best score in the same session.
+    speaker, when, where, number: where a text could tell what the question is after. question:
+    taken from a text that ends in a question. session: of the best score in the same session.
     """
 
     own: Share = 1.0
@@ -67,6 +67,12 @@ LIKENESS_MIN = 0.2
 NEAR_MAX = 3
 """Words one slip away that an unknown one may stand for."""
 
+PARTS = ("words", "meaning", "around", "speaker", "tells", "session")
+"""What a score is the sum of, in the order of `Scored.parts`."""
+
+ASKS = int(Trait.ASKS)
+ALL = sum(trait.value for trait in Trait)
+
 LONG_WORDS_MAX = 40
 """A longer text is no likelier to say what is asked."""
 
@@ -81,16 +87,20 @@ def ranked(sheet: Sheet, weights: Weights) -> list[Scored]:
     and aren't like it. At the same score the later event first, then the later received."""
     chosen = [sheet.entries[number] for number in sheet.candidates]
     rarity = _rarity(sheet, weights)
-    found = [_bm25f(sheet, entry, rarity, weights) for entry in chosen]
+    found = _by_words(sheet, chosen, rarity, weights)
     parts = _arms(sheet, chosen, found, sum(rarity), weights)
-    _boost(sheet, chosen, parts, weights)
-    scored = [
-        (sum(part.values()), entry, part)
-        for entry, part, words in zip(chosen, parts, found, strict=True)
+    scored = _boosted(sheet, chosen, parts, weights)
+    order = [
+        (-one.score, -entry.happened_at, -entry.number, one)
+        for entry, one, words in zip(chosen, scored, found, strict=True)
         if words > 0 or (entry.likeness or 0.0) >= LIKENESS_MIN
     ]
-    scored.sort(key=lambda one: (-one[0], -one[1].happened_at, -one[1].number))
-    return [Scored(entry.number, total, part) for total, entry, part in scored]
+    return [one for _, _, _, one in sorted(order)]
+
+
+def named(parts: Sequence[float]) -> dict[str, float]:
+    """The summands of a score by their names, without those that are 0."""
+    return {name: part for name, part in zip(PARTS, parts, strict=True) if part}
 
 
 def _rarity(sheet: Sheet, weights: Weights) -> list[float]:
@@ -102,64 +112,88 @@ def _rarity(sheet: Sheet, weights: Weights) -> list[float]:
     ]
 
 
-def _bm25f(sheet: Sheet, entry: Entry, rarity: Sequence[float], weights: Weights) -> float:
-    """A term's counts are summed over the fields, each by its weight and evened by its length, then
-    saturate once."""
-    totals: dict[int, float] = {}
-    for field, share in _fields(sheet, entry, weights):
-        _add(totals, field.own, share / _evened(field.own_words, sheet.own_mean, weights))
-    _add(totals, entry.head, weights.head / _evened(entry.head_words, sheet.head_mean, weights))
+def _by_words(
+    sheet: Sheet, chosen: Sequence[Entry], rarity: Sequence[float], weights: Weights
+) -> list[float]:
+    """BM25F of each: a term's counts are summed over the fields, each by its weight and evened by
+    its length, then saturate once."""
+    sums: Sums = {entry.number: {} for entry in chosen}
+    for entry in sheet.entries.values():
+        if entry.own:
+            _give(sheet, entry, sums, weights)
+        if entry.head and (own := sums.get(entry.number)) is not None:
+            evened = _evened(entry.head_words, sheet.head_mean, weights)
+            _add(own, entry.head, weights.head / evened)
     k1 = weights.saturation
-    return sum(rarity[at] * total * (k1 + 1) / (total + k1) for at, total in totals.items())
+    return [
+        sum([rarity[at] * x * (k1 + 1) / (x + k1) for at, x in sums[entry.number].items()])
+        for entry in chosen
+    ]
 
 
-def _fields(sheet: Sheet, entry: Entry, weights: Weights) -> list[tuple[Entry, float]]:
-    """The entry and those around it, each with its weight."""
-    fields = [(entry, weights.own)]
-    before, after = sheet.at(entry.previous), sheet.at(entry.next)
-    if before is not None:
-        asks = before.traits & Trait.ASKS
-        fields.append((before, weights.answering if asks else weights.previous))
-        if (second := sheet.at(before.previous)) is not None:
-            fields.append((second, weights.before_previous))
-    if after is not None:
-        fields.append((after, weights.next))
-        if (second := sheet.at(after.next)) is not None:
-            fields.append((second, weights.after_next))
-    return fields
+Sums = dict[int, dict[int, float]]
+"""By number of an entry and place of a term."""
+
+
+def _give(sheet: Sheet, entry: Entry, sums: Sums, weights: Weights) -> None:
+    """Add a text's words to itself and to those around it."""
+    share = 1 / _evened(entry.own_words, sheet.own_mean, weights)
+    _add(sums.get(entry.number), entry.own, share * weights.own)
+    if entry.next is not None:
+        asks = entry.traits & ASKS
+        near = weights.answering if asks else weights.previous
+        _add(sums.get(entry.next), entry.own, share * near)
+        if (after := sheet.entries.get(entry.next)) is not None and after.next is not None:
+            _add(sums.get(after.next), entry.own, share * weights.before_previous)
+    if entry.previous is not None:
+        _add(sums.get(entry.previous), entry.own, share * weights.next)
+        before = sheet.entries.get(entry.previous)
+        if before is not None and before.previous is not None:
+            _add(sums.get(before.previous), entry.own, share * weights.after_next)
 
 
 def _evened(words: int, mean: float, weights: Weights) -> float:
     return 1 - weights.length + weights.length * words / mean
 
 
-def _add(totals: dict[int, float], counts: dict[int, int], share: float) -> None:
-    for place, count in counts.items():
-        totals[place] = totals.get(place, 0.0) + share * count
+def _add(sums: dict[int, float] | None, counts: dict[int, int], share: float) -> None:
+    if sums is not None:
+        for place, count in counts.items():
+            sums[place] = sums.get(place, 0.0) + share * count
 
 
 def _arms(
     sheet: Sheet, chosen: Sequence[Entry], found: Sequence[float], rarity: float, weights: Weights
-) -> list[dict[str, float]]:
-    """What each arm gives a candidate. Each is over its best, and nothing is taken off, so that
-    further candidates change nothing. A text without a vector goes by its words alone."""
-    words = _over_best(found, weights.covered * rarity)
-    by_meaning = {
-        "meaning": (weights.meaning, _over_best([_long(e, weights) for e in chosen])),
-        "around": (weights.around, _over_best([_around(sheet, e, weights) for e in chosen])),
-    }
-    if not any(entry.likeness is not None for entry in chosen):
-        by_meaning = {}
-    all_arms = weights.words + sum(share for share, _ in by_meaning.values())
-    parts: list[dict[str, float]] = []
-    for place, entry in enumerate(chosen):
-        if entry.likeness is None:
-            parts.append({"words": words[place] * all_arms})
-            continue
-        part = {"words": words[place] * weights.words}
-        part.update({name: share * arm[place] for name, (share, arm) in by_meaning.items()})
-        parts.append(part)
-    return parts
+) -> list[tuple[float, float, float]]:
+    """What words, meaning and surroundings give a candidate. Each arm is over its best, and nothing
+    is taken off, so that further candidates change nothing.
+
+    Where no text holds the question's words, words count less and meaning more; where the embedder
+    can't read the question, the reverse. Dividing by the root of what is left keeps the boosts in
+    proportion. A text without a vector goes by its words alone."""
+    trust = _trust(found, weights.covered * rarity)
+    known = any(entry.likeness is not None for entry in chosen)
+    read = sheet.read if known else 0.0
+    shares = (weights.words * trust**2, weights.meaning * read, weights.around * read)
+    root = math.sqrt(sum(shares)) or 1.0
+    by_words, by_meaning, by_around = (share / root for share in shares)
+    words = _over_best(found)
+    if not known:
+        return [(value * by_words, 0.0, 0.0) for value in words]
+    meaning = _over_best([_long(entry, weights) for entry in chosen])
+    around = _over_best([_around(sheet, entry, weights) for entry in chosen])
+    every = by_words + by_meaning + by_around
+    return [
+        (words[place] * every, 0.0, 0.0)
+        if entry.likeness is None
+        else (words[place] * by_words, meaning[place] * by_meaning, around[place] * by_around)
+        for place, entry in enumerate(chosen)
+    ]
+
+
+def _trust(found: Sequence[float], least: float) -> float:
+    """How much of the question the best text covers by its words, in [0, 1]."""
+    return min(1.0, max(found, default=0.0) / least) if least > 0 else 0.0
 
 
 def _long(entry: Entry, weights: Weights) -> float:
@@ -170,49 +204,69 @@ def _long(entry: Entry, weights: Weights) -> float:
 
 def _around(sheet: Sheet, entry: Entry, weights: Weights) -> float:
     """A weighted mean of the likenesses that there are: the entry's and its neighbours'."""
-    parts = (
-        (1.0, entry),
-        (weights.around_before, sheet.at(entry.previous)),
-        (weights.around_after, sheet.at(entry.next)),
-    )
-    known = [(w, e.likeness) for w, e in parts if e is not None and e.likeness is not None]
-    shares = sum(share for share, _ in known)
-    return sum(share * likeness for share, likeness in known) / shares if shares else 0.0
+    if entry.likeness is None:
+        return 0.0
+    total, shares = entry.likeness, 1.0
+    for number, share in (
+        (entry.previous, weights.around_before),
+        (entry.next, weights.around_after),
+    ):
+        near = sheet.at(number)
+        if near is not None and near.likeness is not None:
+            total += share * near.likeness
+            shares += share
+    return total / shares
 
 
-def _over_best(values: Sequence[float], least: float = 0.0) -> list[float]:
-    """Each over the best, or over `least` where the best is less."""
-    best = max(max(values, default=0.0), least)
+def _over_best(values: Sequence[float]) -> list[float]:
+    best = max(values, default=0.0)
     return [value / best if best > 0 else 0.0 for value in values]
 
 
-def _boost(
-    sheet: Sheet, chosen: Sequence[Entry], parts: Sequence[dict[str, float]], weights: Weights
-) -> None:
-    """Add what the question is after, then what the best of a session lends to the others."""
-    named, after = _named(sheet), wanted(sheet.question)
+def _boosted(
+    sheet: Sheet,
+    chosen: Sequence[Entry],
+    arms: Sequence[tuple[float, float, float]],
+    weights: Weights,
+) -> list[Scored]:
+    """With what the question is after, and with what the best of a session lends to the others."""
+    speaker, gains = _named(sheet), _gains(sheet, weights)
+    parts = [
+        (*arm, weights.speaker if entry.speaker == speaker else 0.0, gains[entry.traits])
+        for entry, arm in zip(chosen, arms, strict=True)
+    ]
+    scores = [sum(part) for part in parts]
+    best: dict[int | None, float] = {}
+    for entry, score in zip(chosen, scores, strict=True):
+        if entry.session is not None and score > best.get(entry.session, 0.0):
+            best[entry.session] = score
+    lent = [
+        weights.session * best.get(entry.session, score)
+        for entry, score in zip(chosen, scores, strict=True)
+    ]
+    return [
+        Scored(entry.number, score + more, (*part, more))
+        for entry, score, part, more in zip(chosen, scores, parts, lent, strict=True)
+    ]
+
+
+def _gains(sheet: Sheet, weights: Weights) -> list[float]:
+    """By traits as a number, what they are worth to the question."""
+    after = wanted(sheet.question)
     asked = (
-        ("when", Trait.TELLS_WHEN & after, weights.when),
-        ("where", Trait.TELLS_WHERE & after, weights.where),
-        ("number", Trait.TELLS_NUMBER & after, weights.number),
-        ("question", Trait.ENDS_ASKING, -weights.question),
+        (Trait.TELLS_WHEN & after, weights.when),
+        (Trait.TELLS_WHERE & after, weights.where),
+        (Trait.TELLS_NUMBER & after, weights.number),
+        (Trait.ENDS_ASKING, -weights.question),
     )
-    best: dict[int, float] = {}
-    for entry, part in zip(chosen, parts, strict=True):
-        if named is not None and entry.speaker == named:
-            part["speaker"] = weights.speaker
-        part.update({name: share for name, trait, share in asked if entry.traits & trait})
-        if entry.session is not None:
-            best[entry.session] = max(sum(part.values()), best.get(entry.session, 0.0))
-    for entry, part in zip(chosen, parts, strict=True):
-        of_session = sum(part.values()) if entry.session is None else best[entry.session]
-        part["session"] = weights.session * of_session
+    shares = [(int(trait), share) for trait, share in asked]
+    return [sum(share for trait, share in shares if traits & trait) for traits in range(ALL + 1)]
 
 
 def _named(sheet: Sheet) -> str | None:
     """The one speaker that the question names; None where it names none or several."""
     asked = set(words_of(sheet.question))
-    speakers = {entry.speaker for entry in sheet.entries.values() if entry.speaker}
+    speakers = {entry.speaker for entry in sheet.entries.values()} - {""}
     named = {speaker for speaker in speakers if asked & set(words_of(speaker))}
     return named.pop() if len(named) == 1 else None
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-__all__ = ["Embedder", "TokenEmbedder", "TokenVectors"]
+__all__ = ["OFF", "Embedder", "TokenEmbedder", "TokenVectors"]
+
+
+OFF = "none"
+"""The version of an embedder that makes no vectors."""
 
 
 class Embedder(Protocol):
@@ -36,6 +40,10 @@ class Embedder(Protocol):
 
     async def warm_up(self) -> None:
         """Make the next `embed` quick. Raises what that would raise."""
+        ...
+
+    def reads(self, text: str) -> float:
+        """How much of a text the model was made for, in [0, 1]: its script, at least."""
         ...
 
     async def free_if_idle(self) -> bool:

@@ -16,6 +16,7 @@ from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
+from lineal.stores.sqlite.entries import hashed, token
 from lineal.testing.samples import (
     ADA,
     START,
@@ -271,7 +272,7 @@ async def test_a_damaged_memory_is_named_with_what_to_do(tmp_path: Path) -> None
 
 
 MISFITS = [
-    ("INSERT INTO context_text (context_text) VALUES ('delete-all')", "full-text"),
+    ("INSERT INTO entry_text (entry_text) VALUES ('delete-all')", "full-text"),
     ("DELETE FROM context_revision WHERE number = 1", "revisions"),
     ("DELETE FROM context WHERE context_id = 'ctx_3'", "belong to no memory"),
     ("DELETE FROM receipt WHERE idempotency_key = 'ctx_3'", "receipt"),
@@ -301,10 +302,11 @@ async def test_words_in_the_index_that_no_memory_has_are_found(tmp_path: Path) -
     path = tmp_path / "m.db"
     await fill(path)
     connection = apsw.Connection(str(path))
+    known, poison = token(1, hashed("walnut")), token(1, hashed("poison"))
     connection.execute(
-        "INSERT INTO context_text (context_text, rowid, content) VALUES ('delete', 1, 'walnut')"
+        "INSERT INTO entry_text (entry_text, rowid, words) VALUES ('delete', 1, ?)", (known,)
     )
-    connection.execute("INSERT INTO context_text (rowid, content) VALUES (1, 'poison')")
+    connection.execute("INSERT INTO entry_text (rowid, words) VALUES (1, ?)", (poison,))
     connection.close()
     async with opened(path) as store:
         assert "full-text index" in " ".join((await store.verify()).problems)

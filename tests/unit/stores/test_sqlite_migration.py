@@ -122,7 +122,7 @@ async def test_every_old_row_is_read_as_it_was_written(path: Path) -> None:
             name="coding", version="v1", vector=(0.5, -0.5)
         )
         assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 2
-        assert (await store.stats(ADA)).schema_version == VERSION == 3
+        assert (await store.stats(ADA)).schema_version == VERSION == 4
         report = await store.verify()
         assert (report.ok, report.checked) == (True, 7)
 
@@ -231,7 +231,7 @@ def second(tmp_path: Path) -> Path:
 async def test_every_row_of_the_second_version_is_read_as_it_was_written(second: Path) -> None:
     same = Fingerprint(content_key="x", keys=(2,))
     async with opened(second) as store:
-        assert (await store.stats(ADA)).schema_version == 3
+        assert (await store.stats(ADA)).schema_version == VERSION
         seen = await store.read(ADA, Reads(context_ids=("ctx_1",), alike=same, sightings=True))
         assert seen.contexts == {"ctx_1": a_context("ctx_1")}
         assert seen.alike == (a_context("ctx_1"),)

@@ -58,7 +58,7 @@ async def test_a_word_that_every_text_holds_hides_no_other(tmp_path: Path) -> No
         past = await store.find(ADA, query.model_copy(update={"as_of": START}))
         assert past.matched == present.matched == 3
         assert [c.context for c in past.candidates] == [c.context for c in present.candidates]
-        assert past.candidates[-1].text_score > past.candidates[0].text_score / 10
+        assert past.candidates[-1].score > past.candidates[0].score / 10
 
 
 @pytest.mark.parametrize(("statement", "index"), PLANS)

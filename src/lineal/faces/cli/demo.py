@@ -17,9 +17,9 @@ from rich.text import Text
 
 from lineal.demo.steps import Step, Tale
 from lineal.faces.cli.base import Command, json_option
+from lineal.faces.cli.hits import hits_table
 from lineal.faces.cli.launch import server_launch
 from lineal.faces.cli.output import print_json, progress, show, text
-from lineal.faces.cli.search import hits_table
 from lineal.faces.cli.signals import TidyEnd
 from lineal.faces.cli.tree import trace_trees
 from lineal.ports.store import Progress

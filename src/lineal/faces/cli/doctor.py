@@ -22,6 +22,7 @@ from lineal.faces.cli.findings import (
     project_finding,
     round_trip,
     schema_findings,
+    search_finding,
     setting_values,
     store_finding,
     version_findings,
@@ -77,6 +78,7 @@ async def _examine(settings: Settings, trust: bool) -> list[Finding]:
         await project_finding(settings),
         *schema_findings(settings),
         await store_finding(settings),
+        search_finding(settings),
         *[finding async for finding in entry_findings(settings, trust)],
         *hook_findings(settings),
         *twice_findings(settings),
@@ -117,7 +119,8 @@ def _settings_table(settings: Settings, values: dict[str, object]) -> Table:
     for name, value in values.items():
         style = "bold" if name in settings.model_fields_set else "dim"
         table.add_row(
-            Text(variable(name), style=style), text("–" if value in (None, "", []) else str(value))
+            Text(variable(name), style=style),
+            text("–" if value in (None, "", [], {}) else str(value)),
         )
     return table
 

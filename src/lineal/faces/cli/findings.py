@@ -39,6 +39,7 @@ __all__ = [
     "project_finding",
     "round_trip",
     "schema_findings",
+    "search_finding",
     "setting_values",
     "settings_alone",
     "store_finding",
@@ -111,9 +112,10 @@ async def project_finding(settings: Settings) -> Finding:
 
 
 def setting_values(settings: Settings) -> dict[str, Any]:
-    """Every setting by name, without secrets."""
+    """Every setting by name, without secrets; of the ranking only what was changed."""
     values = settings.model_dump(mode="json")
     values["backend"] = hidden_secrets(settings.backend.get_secret_value())
+    values["ranking"] = settings.ranking.model_dump(exclude_defaults=True)
     return values
 
 
@@ -146,6 +148,16 @@ async def store_finding(settings: Settings) -> Finding:
         f"{decimal(stats.size_bytes)} + {decimal(stats.wal_bytes)} log"
     )
     return finding.model_copy(update={"ok": True, "value": value})
+
+
+def search_finding(settings: Settings) -> Finding:
+    """What searches go by."""
+    by = (
+        "words only"
+        if settings.embedder == "none"
+        else f"words, and meanings by {settings.embedder}"
+    )
+    return Finding(area="store", name="search", ok=None, value=by)
 
 
 def schema_findings(settings: Settings) -> Iterator[Finding]:

@@ -16,9 +16,9 @@ PROMPT_TITLE = "When to remember what"
 PROMPT_TEXT = """\
 You have a memory through the lineal tools. Use it like this.
 
-Before answering something that may have come up before, call search_context with the words that \
-matter. Read a hit whole with get_context when it was cut. Say where an answer comes from when it \
-rests on memory.
+Before answering something that may have come up before, call search_context with the question, \
+names and all; it finds by words and by meaning. Read a hit whole with get_context when it was \
+cut. Say where an answer comes from when it rests on memory.
 
 Remember one thing per append_context call, in a sentence that stands on its own, with names and \
 dates written out:
@@ -29,6 +29,8 @@ back to.
 person's details.
 - procedural (for good): how something is done here: a command, a sequence of steps, a tool and \
 its use.
+Lines of a conversation go in one each, with session_id, speaker and occurred_at: then a question \
+finds its answer.
 Give ttl_seconds when you know when it ends (a freeze until Friday, a token that rotates daily).
 
 When something changed, find the memory and update_context it; send expected_revision if others \

@@ -15,7 +15,7 @@ from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.indexing import Indexed, embedded, indexed, weak_places
-from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX
+from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, named
 from lineal.stores.memory.tenant import Tenant
 
 __all__ = ["found", "known", "newest"]
@@ -67,7 +67,7 @@ def found(
     sheet = _sheet(analyzer, query, live, terms, entries, tuple(dict.fromkeys((*chosen, *around))))
     ranked = rank(sheet)
     page = tuple(
-        Candidate(context=kept[s.number].context, score=s.score, parts=s.parts)
+        Candidate(context=kept[s.number].context, score=s.score, parts=named(s.parts))
         for s in ranked[: query.limit]
     )
     return CandidatePage(
@@ -175,4 +175,5 @@ def _sheet(
         head_mean=max(1.0, sum(text.head_words for text in all_words) / size),
         entries=entries,
         candidates=candidates,
+        read=query.meaning.read if query.meaning else 0.0,
     )

@@ -112,7 +112,7 @@ class ContextRow(NamedTuple):
 
     def revision_values(self, context: Context) -> tuple[Value, ...]:
         """`context` as a row of context_revision."""
-        body, number = body_of(context), context.revision
+        body, number = body_of(context, sparse=True), context.revision
         check = digest(self.tenant, self.context_id, number, body)
         return (self.seq, number, to_ms(context.updated_at), body, check)
 

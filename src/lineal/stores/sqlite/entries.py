@@ -27,6 +27,7 @@ __all__ = [
     "EntryRow",
     "add",
     "hashed",
+    "needle",
     "packed_words",
     "rebuild",
     "remove",
@@ -40,6 +41,8 @@ _WORD = struct.Struct("<IBB")
 """A word of an entry: its hash, how often it stands in the text, and over it. A mark has 0, 0."""
 
 WORD_BYTES = _WORD.size
+OWN_AT, HEAD_AT = 4, 5
+"""Where the counts stand in a word."""
 
 _SHELF = (
     "INSERT INTO shelf (tenant, user_id, domain, project, entries, own_words, head_words) "
@@ -114,6 +117,11 @@ def hashed(term: str) -> int:
 def token(shelf: int, word: int) -> str:
     """A word of a shelf as the full-text index has it: letters and digits only."""
     return f"{shelf:x}z{word:x}"
+
+
+def needle(word: int) -> bytes:
+    """How an entry's words begin that are this one."""
+    return word.to_bytes(4, "little")
 
 
 def unpacked(words: bytes) -> Iterator[tuple[int, int, int]]:

@@ -30,8 +30,8 @@ __all__ = [
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 _ENDED = "expires_at > ? AND expires_at <= ?"
-_SELECT = "SELECT seq FROM context WHERE"
-_AMONG = "SELECT seq FROM json_each(?) JOIN context ON seq = value WHERE"
+_SELECT = "SELECT seq FROM context INDEXED BY context_ending WHERE"
+_AMONG = "SELECT seq FROM json_each(?) CROSS JOIN context ON seq = value WHERE"
 _OF_NONE = "project IS NULL"
 _OF_THESE = "project IN (?, ?, ?, ?, ?, ?, ?, ?)"
 PROJECTS_PLACES = 8

@@ -10,7 +10,7 @@ from lineal.analysis.analyzer import Analyzer
 from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.statements import one_row
 
-__all__ = ["analyzer_of", "language_of", "write_language"]
+__all__ = ["analyzer_of", "is_current", "language_of", "write_language"]
 
 _SELECT = "SELECT language, words_version FROM lexicon"
 _REPLACE = "INSERT OR REPLACE INTO lexicon VALUES (1, ?, ?)"
@@ -28,6 +28,13 @@ def language_of(connection: apsw.Connection) -> tuple[str, str]:
     if row is None:
         raise trouble.damaged("The store's record of its words")
     return row[0], row[1]
+
+
+def is_current(connection: apsw.Connection) -> bool:
+    """Whether the entries were made as this version's analysis makes them: another release of the
+    stemmer may stem otherwise."""
+    language, version = language_of(connection)
+    return version == _analyzer(language).version
 
 
 def write_language(connection: apsw.Connection, language: str) -> None:

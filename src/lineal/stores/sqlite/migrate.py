@@ -10,6 +10,7 @@ import apsw
 from lineal.clock import Clock
 from lineal.errors import LinealError
 from lineal.policy.expiry import ClockMark
+from lineal.stores.sqlite import lexicon
 from lineal.stores.sqlite.entries import rebuild
 from lineal.stores.sqlite.meta import Meta, insert_meta
 from lineal.stores.sqlite.schema import APPLICATION_ID, INDEXED, MIGRATIONS, VERSION
@@ -21,7 +22,9 @@ __all__ = ["is_current", "migrate", "require_ours", "require_readable", "require
 def is_current(connection: apsw.Connection) -> bool:
     """Whether nothing needs to be made. Raises LinealError for a foreign or a newer file."""
     version = require_ours(connection)
-    return version == VERSION and connection.pragma("journal_mode") == "wal"
+    if version != VERSION or connection.pragma("journal_mode") != "wal":
+        return False
+    return lexicon.is_current(connection)
 
 
 def require_ours(connection: apsw.Connection, known: int = VERSION) -> int:
@@ -80,6 +83,8 @@ def migrate(
             insert_meta(connection, Meta(secrets.token_hex(16), now, ClockMark(high=now)))
         if done < INDEXED <= len(migrations):
             rebuild(connection, language)
+        elif done >= INDEXED and not lexicon.is_current(connection):
+            rebuild(connection, lexicon.language_of(connection)[0])
         if done < len(migrations):
             connection.pragma("user_version", len(migrations))
         connection.execute("COMMIT")

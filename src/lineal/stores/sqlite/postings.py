@@ -93,12 +93,9 @@ def _best_of_arrays(
     if without:
         kept = ~np.isin(every, np.fromiter(without, np.int64))
         every, sums = every[kept], sums[kept]
-    order = np.lexsort((-every, -sums))[:most] if len(every) <= most else _top(every, sums, most)
-    return every[order].tolist(), len(every)
-
-
-def _top(every, sums, most):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    close = np.flatnonzero(sums >= -np.partition(-sums, most - 1)[most - 1])
-    return close[np.lexsort((-every[close], -sums[close]))][:most]
+    number = len(every)
+    if number > most:  # what can be among the best, before it is put in order
+        close = np.flatnonzero(sums >= np.partition(sums, number - most)[number - most])
+        every, sums = every[close], sums[close]
+    best: list[int] = every[np.lexsort((-every, -sums))][:most].tolist()
+    return best, number

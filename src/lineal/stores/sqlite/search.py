@@ -14,7 +14,7 @@ from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.indexing import weak_places
-from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX
+from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, named
 from lineal.stores.sqlite import trouble, vectors
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.entries import hashed
@@ -42,10 +42,10 @@ from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 
 __all__ = ["find", "listed"]
 
-BY_WORDS = 200
+BY_WORDS = 100
 """Candidates by their words alone, before they are ranked in their context."""
 
-BY_MEANING = 100
+BY_MEANING = 150
 FILTERED_BY_MEANING = 1_000
 """Candidates by their vectors; more where filters will leave some out."""
 
@@ -150,7 +150,7 @@ class _Search:
         sheet = self._sheet(question, words, best[:BY_WORDS], likeness)
         ranked = rank(sheet)
         found = tuple(
-            Candidate(context=self._context(s.number), score=s.score, parts=s.parts)
+            Candidate(context=self._context(s.number), score=s.score, parts=named(s.parts))
             for s in ranked[: self._query.limit]
         )
         return CandidatePage(
@@ -165,7 +165,7 @@ class _Search:
         """Each word's postings; of one that nobody holds, those of its neighbours in spelling."""
         asked = self._analyzer.question(question)
         most = max(READ_MIN, READ_MAX // max(1, len(asked)))
-        hashes = [(hashed(term),) for term in asked]
+        hashes: list[tuple[int, ...]] = [(hashed(term),) for term in asked]
         found = [self._postings(each, most) for each in hashes]
         unknown = [place for place, each in enumerate(found) if not each.holders]
         corrected: dict[str, tuple[str, ...]] = {}
@@ -243,6 +243,7 @@ class _Search:
             head_mean=max(1.0, self._shelves.head_words / size),
             entries=entries,
             candidates=tuple(seq for seq in candidates if seq in entries),
+            read=self._query.meaning.read if self._query.meaning else 0.0,
         )
 
     def _passing(self, seqs: Iterable[int]) -> Iterable[int]:

@@ -10,10 +10,10 @@ import apsw
 from lineal.analysis.analyzer import Analyzer
 from lineal.clock import to_ms
 from lineal.models.context import Context
-from lineal.models.sheet import Entry, Meaning, Trait
+from lineal.models.sheet import Entry, Meaning
 from lineal.policy.indexing import indexed
 from lineal.stores.sqlite import vectors
-from lineal.stores.sqlite.entries import EntryRow, hashed, unpacked
+from lineal.stores.sqlite.entries import HEAD_AT, OWN_AT, WORD_BYTES, EntryRow, hashed, needle
 from lineal.stores.sqlite.statements import all_rows
 
 __all__ = ["Reader", "past_entry"]
@@ -24,6 +24,10 @@ Hashes = Sequence[tuple[int, ...]]
 """Of each term, the hashes that stand for it."""
 
 
+_NONE: dict[int, int] = {}
+"""Most entries hold none of a question's words: one that nobody may change."""
+
+
 class Reader:
     """Reads entries and those around them, each once. without: entries that have ended."""
 
@@ -31,7 +35,9 @@ class Reader:
         self, connection: apsw.Connection, hashes: Hashes, without: frozenset[int]
     ) -> None:
         self._connection = connection
-        self._places = {word: place for place, group in enumerate(hashes) for word in group}
+        self._needles = [
+            (needle(word), place) for place, group in enumerate(hashes) for word in group
+        ]
         self._without = without
         self._rows: dict[int, EntryRow] = {}
         self._likeness: dict[int, float] = {}
@@ -40,7 +46,7 @@ class Reader:
         wanted = [s for s in seqs if s not in self._rows and s not in self._without]
         listed = "[" + ",".join(map(str, wanted)) + "]"
         for values in all_rows(self._connection, _SELECT, listed) if wanted else ():
-            self._rows[values[0]] = EntryRow(*values)
+            self._rows[values[0]] = EntryRow._make(values)
 
     def read_around(self, seqs: Iterable[int]) -> list[int]:
         """Read the neighbours of those that were read; which these are."""
@@ -63,26 +69,25 @@ class Reader:
         return {seq: self._entry(row) for seq, row in self._rows.items()}
 
     def _entry(self, row: EntryRow) -> Entry:
-        own, head = self._counts(row.words)
+        own, head = self._counts(row[-1])
+        seq, _, session, at, previous, following, speaker, traits, own_words, head_words, _ = row
         return Entry(
-            number=row.seq,
-            own=own,
-            head=head,
-            own_words=row.own_words,
-            head_words=row.head_words,
-            previous=row.previous,
-            next=row.next,
-            session=row.session,
-            speaker=row.speaker,
-            traits=Trait(row.traits),
-            happened_at=row.happened_at,
-            likeness=self._likeness.get(row.seq),
+            *(seq, own, head, own_words, head_words, previous, following, session, speaker),
+            *(traits, at, self._likeness.get(seq)),
         )
 
     def _counts(self, words: bytes) -> tuple[dict[int, int], dict[int, int]]:
-        places = self._places
-        held = [(places[w], own, head) for w, own, head in unpacked(words) if w in places]
-        return _summed((at, own) for at, own, _ in held), _summed((at, h) for at, _, h in held)
+        """By searching the bytes: most entries hold few of the words, and there are hundreds."""
+        own, head = _NONE, _NONE
+        for needle, place in self._needles:
+            at = words.find(needle)
+            while at > 0 and at % WORD_BYTES:
+                at = words.find(needle, at + 1)
+            if at >= 0:
+                in_own, in_head = words[at + OWN_AT], words[at + HEAD_AT]
+                own = _added(own, place, in_own)
+                head = _added(head, place, in_head)
+        return own, head
 
 
 def past_entry(analyzer: Analyzer, seq: int, context: Context, hashes: Hashes) -> Entry:
@@ -109,8 +114,11 @@ def past_entry(analyzer: Analyzer, seq: int, context: Context, hashes: Hashes) -
 
 def _summed(counts: Iterable[tuple[int, int]]) -> dict[int, int]:
     """By place, how often in all; without those that don't occur."""
-    sums: dict[int, int] = {}
+    sums = _NONE
     for place, count in counts:
-        if count:
-            sums[place] = sums.get(place, 0) + count
+        sums = _added(sums, place, count)
     return sums
+
+
+def _added(sums: dict[int, int], place: int, count: int) -> dict[int, int]:
+    return {**sums, place: sums.get(place, 0) + count} if count else sums

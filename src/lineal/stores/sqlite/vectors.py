@@ -76,7 +76,7 @@ _BLOCKS = (
     "SELECT filled, numbers, signs FROM code WHERE code_space = ? AND code_shelf = ? ORDER BY block"
 )
 _THESE = (
-    "SELECT vector_seq, packed FROM json_each(?) JOIN vector ON vector_space = ? "
+    "SELECT vector_seq, packed FROM json_each(?) CROSS JOIN vector ON vector_space = ? "
     "AND vector_shelf = ? AND vector_seq = value"
 )
 
@@ -191,7 +191,8 @@ def _signs(packed: bytes) -> bytes:
     """A bit for each number: whether it is above 0."""
     import numpy as np
 
-    return np.packbits(np.frombuffer(packed, np.int8, offset=_SCALE.size) > 0).tobytes()
+    numbers = np.frombuffer(packed, np.int8, offset=_SCALE.size)
+    return bytes(np.packbits(numbers > 0))
 
 
 def _has_codes(connection: apsw.Connection, space: int, shelf: int) -> bool:
@@ -279,7 +280,8 @@ def _least(distance: np.ndarray[Any, Any], most: int) -> np.ndarray[Any, Any]:
 
     if len(distance) <= most:
         return np.arange(len(distance))
-    return np.argpartition(distance, most)[:most]
+    nearest: np.ndarray[Any, Any] = np.argpartition(distance, most)[:most]
+    return nearest
 
 
 def _these(
