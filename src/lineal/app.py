@@ -37,7 +37,7 @@ from lineal.policy.limits import Limits
 from lineal.policy.ranking import ranking
 from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import Embedder, TokenEmbedder
 from lineal.ports.evidence import Witness
 from lineal.ports.extractor import Extractor
 from lineal.ports.resolver import Resolver
@@ -127,11 +127,13 @@ def _sqlite(settings: Settings) -> Store:
 
 
 def _embedded(settings: Settings, store: Store, name: str, witness: Witness | None) -> Backend:
+    embedder = _embedder(settings)
     return EmbeddedBackend(
         store,
         schemas=SchemaBook(_schema_directories(settings)),
         extractor=_extractor(settings),
-        embedder=_embedder(settings),
+        embedder=embedder,
+        finer=_finer(settings, embedder),
         ids=RandomIds(),
         clock=SystemClock(settings.clock_offset_s),
         heads_per_minute=settings.heads_per_minute,
@@ -178,6 +180,18 @@ def _embedder(settings: Settings) -> Embedder:
         case "hashing":
             return HashingEmbedder()
     return NoEmbedder()
+
+
+def _finer(settings: Settings, embedder: Embedder) -> TokenEmbedder | None:
+    """Raises invalid_request for an embedder that doesn't know the pieces of a text."""
+    if not settings.tokens:
+        return None
+    if not isinstance(embedder, MiniLmEmbedder):
+        raise LinealError.invalid(
+            "LINEAL_TOKENS",
+            f"LINEAL_TOKENS needs LINEAL_EMBEDDER=minilm; it is {settings.embedder}.",
+        )
+    return embedder
 
 
 def _endpoint(settings: Settings) -> Embedder:

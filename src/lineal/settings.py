@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         description="What makes vectors: minilm (a small model, offline), endpoint (a server that "
         "texts are sent to), hashing, none.",
     )
+    tokens: bool = Field(
+        default=False,
+        description="Keep vectors of each text's pieces too: finds a little better, for some 4 kB "
+        "a memory. Only with minilm.",
+    )
     embed_url: SecretStr | None = Field(
         default=None,
         description="For endpoint: base URL of an OpenAI-compatible server, "

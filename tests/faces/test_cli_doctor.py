@@ -13,7 +13,7 @@ import pytest
 
 from lineal.app import store_path
 from lineal.faces.cli.doctor_hooks import hook_findings, twice_findings
-from lineal.faces.cli.findings import Finding, schema_findings
+from lineal.faces.cli.findings import Finding, schema_findings, search_finding
 from lineal.faces.cli.hooks_file import EVENTS
 from lineal.settings import Settings
 
@@ -334,3 +334,15 @@ def test_every_setting_stands_in_the_example_and_nothing_else() -> None:
     named = [line.removeprefix("# ").split("=")[0] for line in lines if "=" in line]
     ours = [f"LINEAL_{name.upper()}" for name in Settings.model_fields]
     assert sorted(named) == sorted(name for name in ours if "_CLIENT_" not in name)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "words, and meanings by minilm"),
+        ({"embedder": "none"}, "words only"),
+        ({"embedder": "endpoint", "embed_model": "m-1"}, "words, and meanings by m-1 (endpoint)"),
+    ],
+)
+def test_the_doctor_says_what_searches_go_by(given: dict[str, Any], told: str) -> None:
+    assert search_finding(Settings(**given)).value == told

@@ -53,7 +53,7 @@ from lineal.models.sheet import Rank
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.backend import Support
-from lineal.ports.embedder import Embedder
+from lineal.ports.embedder import Embedder, TokenEmbedder
 from lineal.ports.evidence import Witness
 from lineal.ports.extractor import Extracted, Extractor
 from lineal.ports.schemas import Schemas
@@ -91,6 +91,7 @@ class EmbeddedBackend:
         grace: timedelta = GRACE,
         rank: Rank = BY_DEFAULT,
         search_wait_s: float = SEARCH_WAIT_S,
+        finer: TokenEmbedder | None = None,
         name: str = "embedded",
     ) -> None:
         self._store = store
@@ -105,7 +106,7 @@ class EmbeddedBackend:
             heads_per_minute=heads_per_minute,
         )
         self._later = Later(store, self._reader, witness)
-        self._embedding = Embedding(store, embedder, wait_s=search_wait_s)
+        self._embedding = Embedding(store, embedder, wait_s=search_wait_s, finer=finer)
         self._recall = Recall(store, self._embedding, rank)
         self._forgetter = Forgetter(store, self._reader, self._later, grace)
         self._matcher = Matcher(store, self._reader, schemas=schemas, embedder=embedder)

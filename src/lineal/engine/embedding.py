@@ -11,9 +11,9 @@ import anyio
 
 from lineal.clock import monotonic_s
 from lineal.errors import LinealError
-from lineal.models.sheet import EmbedBatch, Meaning, Space
+from lineal.models.sheet import EmbedBatch, Meaning, Pieces, Space
 from lineal.policy.indexing import embedded
-from lineal.ports.embedder import OFF, Embedder
+from lineal.ports.embedder import OFF, Embedder, TokenEmbedder, TokenVectors
 from lineal.ports.store import Store
 
 __all__ = ["Embedding", "Progress"]
@@ -50,11 +50,20 @@ class Embedding:
     """Embeds what was written, one process at a time, and the questions that are asked.
 
     wait_s: how long a question waits for what was written just before it, where that is enough.
+    finer: makes vectors of pieces too; the embedder itself, if it can.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, *, wait_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        *,
+        wait_s: float,
+        finer: TokenEmbedder | None = None,
+    ) -> None:
         self._store = store
         self._embedder = embedder
+        self._finer = finer
         self._wait_s = wait_s
         self._owner = secrets.token_hex(8)
         self._wanted = anyio.Event()
@@ -67,7 +76,8 @@ class Embedding:
 
     @property
     def space(self) -> Space:
-        return Space(self._embedder.version, self._embedder.dim)
+        made = (self._embedder.version, *((self._finer.token_version,) if self._finer else ()))
+        return Space("+".join(made), self._embedder.dim)
 
     @property
     def off(self) -> bool:
@@ -113,16 +123,15 @@ class Embedding:
         self.wake()
         if self._failure is not None:
             return Asked(note=f"Found by words only: {self._failure.message}")
-        if not self._embedder.ready:
-            if self._running:
-                return Asked(note="Found by words only: the model for meanings is being loaded.")
+        if self._running and not self._embedder.ready:
+            return Asked(note="Found by words only: the model for meanings is being loaded.")
         try:
             await self._embedder.warm_up()
             note = await self._settled()
-            vectors = await self._embedder.embed(texts)
+            vectors, pieces = await self._made(texts)
         except LinealError as error:
             return Asked(note=f"Found by words only: {error.message}")
-        return Asked(_mean(self.space, vectors, self._embedder.reads(texts[0])), note)
+        return Asked(_mean(self.space, vectors, self._embedder.reads(texts[0]), pieces), note)
 
     async def _settled(self) -> str | None:
         """Wait for what was written just now; what to say where that would take too long."""
@@ -175,18 +184,40 @@ class Embedding:
     async def _embed(self, batch: EmbedBatch) -> None:
         texts = [embedded(item.context) for item in batch.items]
         began_s = monotonic_s()
-        made = await self._embedder.embed(texts)
+        made, pieces = await self._made(texts)
         if texts:
             took_s = (monotonic_s() - began_s) / len(texts)
             self._text_s += (took_s - self._text_s) / 4
-        await self._store.keep_vectors(batch, made)
+        await self._store.keep_vectors(batch, made, pieces)
+
+    async def _made(
+        self, texts: Sequence[str]
+    ) -> tuple[list[tuple[float, ...]], tuple[Pieces, ...]]:
+        """A vector of each text, and of its pieces where that is asked for."""
+        if self._finer is None:
+            return await self._embedder.embed(texts), ()
+        found = await self._finer.embed_with_tokens(texts)
+        silent, dim = self._finer.stop_pieces(), self._finer.token_dim
+        return [each.vector for each in found], tuple(_telling(e, silent, dim) for e in found)
 
 
-def _mean(space: Space, vectors: Sequence[Sequence[float]], read: float) -> Meaning | None:
+def _telling(found: TokenVectors, silent: frozenset[int], dim: int) -> Pieces:
+    """The pieces that say something."""
+    kept = [place for place, number in enumerate(found.pieces) if number not in silent]
+    rows = b"".join(found.tokens[place * dim : (place + 1) * dim] for place in kept)
+    return Pieces(tuple(found.pieces[place] for place in kept), rows)
+
+
+def _mean(
+    space: Space, vectors: Sequence[Sequence[float]], read: float, pieces: Sequence[Pieces]
+) -> Meaning | None:
     """At length 1; None for a question without words."""
     sums = [sum(column) for column in zip(*vectors, strict=True)]
     length = sum(value * value for value in sums) ** 0.5
-    return Meaning(space, tuple(value / length for value in sums), read) if length else None
+    if not length:
+        return None
+    unit = tuple(value / length for value in sums)
+    return Meaning(space, unit, read, pieces[0] if pieces else None)
 
 
 def _counted(number: int) -> str:

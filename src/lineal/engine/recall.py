@@ -61,11 +61,11 @@ class Recall:
 
     async def _asked(self, stamp: Stamp, request: SearchContext) -> Asked:
         """The question as a vector, with the names of who speaks in it and without."""
-        if not request.query.strip() or request.as_of is not None or self._embedding.off:
+        if not request.question or request.as_of is not None or self._embedding.off:
             return Asked()
         names = await self._store.speakers(stamp.scope, stamp.projects)
-        bare = without_names(request.query, names)
-        return await self._embedding.ask(tuple(dict.fromkeys((request.query, bare))))
+        bare = without_names(request.question, names)
+        return await self._embedding.ask(tuple(dict.fromkeys((request.question, bare))))
 
     async def _elsewhere(
         self, stamp: Stamp, request: SearchContext, query: TextQuery, page: CandidatePage

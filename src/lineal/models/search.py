@@ -26,6 +26,9 @@ __all__ = [
 CHARS_PER_TOKEN = 4
 """How tokens are counted: four characters each, a common measure for English."""
 
+QUESTION_CHARS_MAX = 4_000
+"""Characters of a query that are read: far more than anybody asks, and no work for a server."""
+
 ALL_PROJECTS = "*"
 """As `project` of a search: look everywhere."""
 
@@ -67,6 +70,11 @@ class SearchContext(Model):
     max_tokens: Annotated[int, Field(ge=100, le=100_000, strict=True)] = 1_500
     explain: StrictBool = False
 
+    @property
+    def question(self) -> str:
+        """What is looked for: the beginning of a longer query."""
+        return self.query.strip()[:QUESTION_CHARS_MAX]
+
 
 class TextQuery(Model):
     """What a store is asked for: a question, filters, and a bound on candidates.
@@ -98,7 +106,7 @@ class TextQuery(Model):
     def of(cls, request: SearchContext, projects: tuple[str, ...] | None) -> TextQuery:
         """What a request asks of a store, by its words."""
         return cls(
-            terms=(request.query,) if request.query.strip() else (),
+            terms=(request.question,) if request.question else (),
             memory_types=request.memory_types,
             tags=request.tags,
             sources=request.sources,

@@ -12,6 +12,7 @@ __all__ = [
     "EmbedBatch",
     "Entry",
     "Meaning",
+    "Pieces",
     "Rank",
     "Scored",
     "Sheet",
@@ -29,13 +30,22 @@ class Space(NamedTuple):
     dim: int
 
 
+class Pieces(NamedTuple):
+    """The pieces of a text, those that say something. numbers: (n,), in the model's vocabulary.
+    rows: (n, dim) signed bytes, row after row, each a vector of length 1 times 127."""
+
+    numbers: tuple[int, ...]
+    rows: bytes
+
+
 class Meaning(NamedTuple):
     """A question as a vector. vector: (dim,), of length 1. read: how much of the
-    question the model could read, in [0, 1]."""
+    question the model could read, in [0, 1]. pieces: its pieces', where texts have them too."""
 
     space: Space
     vector: tuple[float, ...]
     read: float = 1.0
+    pieces: Pieces | None = None
 
 
 class Trait(IntFlag):
@@ -56,7 +66,8 @@ class Entry(NamedTuple):
     previous, next: its neighbours within its session, by number. speaker: as a question would name
     them, folded. traits: what its text could tell,
     as a Trait.  happened_at: milliseconds. likeness: cosine
-    with the question, in [-1, 1]; None where it has no vector (yet).
+    with the question, in [-1, 1]; None where it has no vector (yet). pieces: how well its pieces
+    match the question's, likewise.
     """
 
     number: int
@@ -71,6 +82,7 @@ class Entry(NamedTuple):
     traits: int = 0
     happened_at: int = 0
     likeness: float | None = None
+    pieces: float | None = None
 
 
 class Sheet(NamedTuple):

@@ -15,7 +15,16 @@ from lineal.models.base import Model
 from lineal.models.sheet import Entry, Rank, Scored, Sheet, Trait
 from lineal.policy.naming import words_of
 
-__all__ = ["BY_DEFAULT", "LIKENESS_MIN", "NEAR_MAX", "PARTS", "Weights", "named", "ranked", "ranking"]
+__all__ = [
+    "BY_DEFAULT",
+    "LIKENESS_MIN",
+    "NEAR_MAX",
+    "PARTS",
+    "Weights",
+    "named",
+    "ranked",
+    "ranking",
+]
 
 Share = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 
@@ -29,7 +38,8 @@ class Weights(Model):
     word's rarity where it only frames a question. covered: share of the question's rarity that
     the best text must hold for words to count in full.
     words, meaning, around: of the arms, each 1 for the best candidate: its words, its likeness, and
-    its likeness with its neighbours'.
+    its likeness with its neighbours'. finer: of the last two, and of its pieces', where there are
+    vectors of pieces.
     around_before, around_after: of a neighbour's likeness beside its own. long_text: for a text's
     likeness, by the logarithm of its words.
     speaker, when, where, number: where a text could tell what the question is after. question:
@@ -50,6 +60,7 @@ class Weights(Model):
     words: Share = 0.5
     meaning: Share = 0.25
     around: Share = 0.25
+    finer: tuple[Share, Share, Share] = (0.15, 0.20, 0.15)
     around_before: Share = 0.7
     around_after: Share = 0.5
     long_text: Share = 0.05
@@ -67,7 +78,7 @@ LIKENESS_MIN = 0.2
 NEAR_MAX = 3
 """Words one slip away that an unknown one may stand for."""
 
-PARTS = ("words", "meaning", "around", "speaker", "tells", "session")
+PARTS = ("words", "meaning", "around", "pieces", "speaker", "tells", "session")
 """What a score is the sum of, in the order of `Scored.parts`."""
 
 ASKS = int(Trait.ASKS)
@@ -164,7 +175,7 @@ def _add(sums: dict[int, float] | None, counts: dict[int, int], share: float) ->
 
 def _arms(
     sheet: Sheet, chosen: Sequence[Entry], found: Sequence[float], rarity: float, weights: Weights
-) -> list[tuple[float, float, float]]:
+) -> list[tuple[float, ...]]:
     """What words, meaning and surroundings give a candidate. Each arm is over its best, and nothing
     is taken off, so that further candidates change nothing.
 
@@ -174,20 +185,26 @@ def _arms(
     trust = _trust(found, weights.covered * rarity)
     known = any(entry.likeness is not None for entry in chosen)
     read = sheet.read if known else 0.0
-    shares = (weights.words * trust**2, weights.meaning * read, weights.around * read)
+    finer = any(entry.pieces is not None for entry in chosen)
+    meaning, around, pieces = weights.finer if finer else (weights.meaning, weights.around, 0.0)
+    shares = (weights.words * trust**2, meaning * read, around * read, pieces * read)
     root = math.sqrt(sum(shares)) or 1.0
-    by_words, by_meaning, by_around = (share / root for share in shares)
-    words = _over_best(found)
-    if not known:
-        return [(value * by_words, 0.0, 0.0) for value in words]
-    meaning = _over_best([_long(entry, weights) for entry in chosen])
-    around = _over_best([_around(sheet, entry, weights) for entry in chosen])
-    every = by_words + by_meaning + by_around
+    arms = [_over_best(found)]
+    if known:
+        arms.append(_over_best([_long(entry, weights) for entry in chosen]))
+        arms.append(_over_best([_around(sheet, entry, weights) for entry in chosen]))
+        arms.append(_over_best([entry.pieces or 0.0 for entry in chosen]))
+    else:
+        arms += [[0.0] * len(chosen)] * 3
+    every = sum(shares) / root
     return [
-        (words[place] * every, 0.0, 0.0)
-        if entry.likeness is None
-        else (words[place] * by_words, meaning[place] * by_meaning, around[place] * by_around)
-        for place, entry in enumerate(chosen)
+        (words * every, 0.0, 0.0, 0.0)
+        if known and entry.likeness is None
+        else (
+            words * shares[0] / root,
+            *(value * share / root for value, share in zip(others, shares[1:], strict=True)),
+        )
+        for entry, words, *others in zip(chosen, *arms, strict=True)
     ]
 
 
@@ -226,7 +243,7 @@ def _over_best(values: Sequence[float]) -> list[float]:
 def _boosted(
     sheet: Sheet,
     chosen: Sequence[Entry],
-    arms: Sequence[tuple[float, float, float]],
+    arms: Sequence[tuple[float, ...]],
     weights: Weights,
 ) -> list[Scored]:
     """With what the question is after, and with what the best of a session lends to the others."""

@@ -22,7 +22,7 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
-from lineal.models.sheet import EmbedBatch, Rank, Space
+from lineal.models.sheet import EmbedBatch, Pieces, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.ranking import BY_DEFAULT
 
@@ -109,9 +109,14 @@ class Store(Protocol):
         `owner` alone during the next minute. None where there are none, or another is at it."""
         ...
 
-    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
-        """Keep a vector of each of a batch's contexts, in its order; zeros: it has none. What has
-        changed since is left to be embedded again; what has ended is passed over."""
+    async def keep_vectors(
+        self,
+        batch: EmbedBatch,
+        made: Sequence[Sequence[float]],
+        pieces: Sequence[Pieces] = (),
+    ) -> None:
+        """Keep a vector of each of a batch's contexts, in its order; zeros: it has none; and of
+        its pieces, where they are given: a store may leave these out. What has changed since is left to be embedded again; what has ended is passed over."""
         ...
 
     async def drop_other_vectors(self, space: Space) -> None:

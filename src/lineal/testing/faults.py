@@ -27,7 +27,7 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
-from lineal.models.sheet import EmbedBatch, Rank, Space
+from lineal.models.sheet import EmbedBatch, Pieces, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress, Store
@@ -111,8 +111,13 @@ class FailingStore:
     async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
         return await self._store.claim(space, owner, limit=limit)
 
-    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
-        await self._store.keep_vectors(batch, made)
+    async def keep_vectors(
+        self,
+        batch: EmbedBatch,
+        made: Sequence[Sequence[float]],
+        pieces: Sequence[Pieces] = (),
+    ) -> None:
+        await self._store.keep_vectors(batch, made, pieces)
 
     async def drop_other_vectors(self, space: Space) -> None:
         await self._store.drop_other_vectors(space)

@@ -152,12 +152,10 @@ async def store_finding(settings: Settings) -> Finding:
 
 def search_finding(settings: Settings) -> Finding:
     """What searches go by."""
-    by = (
-        "words only"
-        if settings.embedder == "none"
-        else f"words, and meanings by {settings.embedder}"
-    )
-    return Finding(area="store", name="search", ok=None, value=by)
+    kind = settings.embedder
+    made_by = f"{settings.embed_model} (endpoint)" if kind == "endpoint" else kind
+    told = "words only" if kind == "none" else f"words, and meanings by {made_by}"
+    return Finding(area="store", name="search", ok=None, value=told)
 
 
 def schema_findings(settings: Settings) -> Iterator[Finding]:

@@ -16,20 +16,24 @@ LEASE = timedelta(minutes=1)
 
 
 def waiting(tenants: Iterable[Tenant], space: Space) -> Iterator[Unembedded]:
-    """In order of receipt, behind one wall after another."""
+    """The changed ones first, then in order of receipt, behind one wall after another."""
     for tenant in tenants:
         made = tenant.vectors.get(space, {})
-        for number, (name, revisions) in enumerate(tenant.contexts.items(), 1):
-            context = revisions[-1]
-            if name not in tenant.withheld and (name, embedded(context)) not in made:
-                yield Unembedded(number, context)
+        shown = [
+            Unembedded(number, revisions[-1])
+            for number, (name, revisions) in enumerate(tenant.contexts.items(), 1)
+            if name not in tenant.withheld and name not in made
+        ]
+        yield from sorted(shown, key=lambda item: item.context.revision == 1)
 
 
 def keep(
     tenants: Iterable[Tenant], space: Space, context: Context, vector: Sequence[float]
 ) -> None:
-    """Of the text that it was made of; nothing for what has ended."""
+    """Nothing for what has ended, or has changed since."""
     name = context.context_id
     for tenant in tenants:
-        if context in tenant.contexts.get(name, ()):
-            tenant.vectors.setdefault(space, {})[name, embedded(context)] = tuple(vector)
+        latest = tenant.contexts.get(name, [context])[-1]
+        shown = name in tenant.contexts and name not in tenant.withheld
+        if shown and latest.revision == context.revision and embedded(latest) == embedded(context):
+            tenant.vectors.setdefault(space, {})[name] = tuple(vector)

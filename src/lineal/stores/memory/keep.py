@@ -19,6 +19,7 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.user import UserRow
 from lineal.policy.expiry import is_live
+from lineal.policy.indexing import embedded
 from lineal.stores.memory import completing, look
 from lineal.stores.memory.tenant import (
     Held,
@@ -114,7 +115,7 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     if changes.completed is not None:
         completing.complete(tenant, scope, changes.completed, now)
     for context in changes.contexts:
-        tenant.contexts.setdefault(context.context_id, []).append(context)
+        _keep_context(tenant, context)
     for row in changes.users:
         _keep_user(tenant, row)
     for row in changes.rewritten:
@@ -139,6 +140,16 @@ def keep(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None:
     if changes.receipt is not None:
         tenant.receipts[changes.receipt.key] = changes.receipt
         tenant.shown[changes.receipt.key] = set(_subjects(changes))
+
+
+def _keep_context(tenant: Tenant, context: Context) -> None:
+    """A vector stays where it is still true."""
+    revisions = tenant.contexts.setdefault(context.context_id, [context])
+    was = (revisions[-1].project, embedded(revisions[-1]))
+    if was != (context.project, embedded(context)):
+        drop_vectors(tenant, context.context_id)
+    if revisions[-1] is not context:
+        revisions.append(context)
 
 
 def _keep_tasks(tenant: Tenant, changes: Changes) -> None:
@@ -183,6 +194,7 @@ def _withhold(tenant: Tenant, scope: Scope, asked: Withholding, now: datetime) -
     for name in asked.context_ids:
         if look.live_context(tenant, scope, name, now) is not None:
             tenant.withheld[name] = Held(asked.root, now, asked.until)
+            drop_vectors(tenant, name)
             _drop_what_shows(tenant, name)
 
 
@@ -207,8 +219,7 @@ def bury(tenant: Tenant, mark: Tombstone) -> None:
 
 def drop_vectors(tenant: Tenant, name: str) -> None:
     for kept in tenant.vectors.values():
-        for key in [key for key in kept if key[0] == name]:
-            del kept[key]
+        kept.pop(name, None)
 
 
 def _drop_what_shows(tenant: Tenant, name: str) -> None:

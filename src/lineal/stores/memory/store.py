@@ -30,7 +30,7 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
-from lineal.models.sheet import EmbedBatch, Rank, Space
+from lineal.models.sheet import EmbedBatch, Pieces, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.expiry import ClockMark, advance, present
 from lineal.policy.filtering import passes
@@ -118,7 +118,12 @@ class MemoryStore:
             self._leases[space] = owner, now + embedding.LEASE
             return EmbedBatch(space, owner, items, 0)
 
-    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+    async def keep_vectors(
+        self,
+        batch: EmbedBatch,
+        made: Sequence[Sequence[float]],
+        pieces: Sequence[Pieces] = (),
+    ) -> None:
         with self._lock:
             self._leases.pop(batch.space, None)
             for item, vector in zip(batch.items, made, strict=True):

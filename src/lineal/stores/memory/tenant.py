@@ -39,7 +39,7 @@ class Tenant:
     users, heads: by (user_id, domain). down: edges by parent; up: edges by child.
     shown: by key of a receipt, what its answer shows or names.
     places: of users in order of first receipt, from 1. tasks: by their key.
-    withheld: of the contexts, those that are. vectors: by (context_id, the text they are of).
+    withheld: of the contexts, those that are. vectors: by context_id, of its text as it is.
     """
 
     contexts: dict[str, list[Context]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Tenant:
     up: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     down: dict[str, dict[Edge, None]] = field(default_factory=lambda: defaultdict(dict))
     withheld: dict[str, Held] = field(default_factory=dict)
-    vectors: dict[Space, dict[tuple[str, str], Vector]] = field(default_factory=dict)
+    vectors: dict[Space, dict[str, Vector]] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     sightings: dict[str, list[Sighting]] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)

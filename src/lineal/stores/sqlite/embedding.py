@@ -14,9 +14,10 @@ import apsw
 
 from lineal.clock import to_ms
 from lineal.errors import LinealError
-from lineal.models.sheet import EmbedBatch, Space, Unembedded
+from lineal.models.sheet import EmbedBatch, Pieces, Space, Unembedded
 from lineal.stores.sqlite import vectors
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.pieces import keep_pieces
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 
 __all__ = ["claim", "claimable", "drop_others", "keep", "left"]
@@ -30,11 +31,17 @@ _LEASE = "UPDATE space SET leased_until = ?, leased_by = ? WHERE space_id = ?"
 _RETURN = "UPDATE space SET leased_until = 0 WHERE space_id = ? AND leased_by = ?"
 _DONE = "UPDATE space SET done_seq = max(done_seq, ?) WHERE space_id = ?"
 _FRESH = "SELECT entry_seq FROM entry WHERE entry_seq > ? ORDER BY entry_seq LIMIT ?"
-_CHANGED = "SELECT again_seq FROM embed_again WHERE again_space = ? ORDER BY again_seq LIMIT ?"
+_CHANGED = (
+    "SELECT again_seq FROM embed_again WHERE again_space = ? AND again_seq <= ? "
+    "ORDER BY again_seq LIMIT ?"
+)
 _DROP_CHANGED = "DELETE FROM embed_again WHERE again_space = ? AND again_seq = ?"
 _ADD_CHANGED = "INSERT OR IGNORE INTO embed_again VALUES (?, ?)"
 _COUNT_FRESH = "SELECT count(*) FROM (SELECT 1 FROM entry WHERE entry_seq > ? LIMIT ?)"
-_COUNT_CHANGED = "SELECT count(*) FROM (SELECT 1 FROM embed_again WHERE again_space = ? LIMIT ?)"
+_COUNT_CHANGED = (
+    "SELECT count(*) FROM (SELECT 1 FROM embed_again WHERE again_space = ? AND again_seq <= ? "
+    "LIMIT ?)"
+)
 _WHOLE = sql(
     "SELECT",
     CONTEXT_COLUMNS,
@@ -42,13 +49,15 @@ _WHOLE = sql(
     "ON context_seq = seq AND number = revision WHERE seq = ?",
 )
 _ENTRY = (
-    "SELECT entry_shelf, revision FROM entry JOIN context ON seq = entry_seq WHERE entry_seq = ?"
+    "SELECT entry_shelf, context_id, revision FROM entry JOIN context ON seq = entry_seq "
+    "WHERE entry_seq = ?"
 )
 _OTHERS = "SELECT space_id FROM space WHERE space_id <> ?"
 _DROP_OF = (
     "DELETE FROM vector WHERE vector_space = ?",
     "DELETE FROM code WHERE code_space = ?",
     "DELETE FROM embed_again WHERE again_space = ?",
+    "DELETE FROM pieces WHERE pieces_space = ?",
     "DELETE FROM space WHERE space_id = ?",
 )
 
@@ -57,7 +66,7 @@ def left(connection: apsw.Connection, space: Space, most: int) -> int:
     """How many contexts wait for a vector, counted up to `most`."""
     known = vectors.space_id(connection, space)
     done = 0 if known is None else one_row(connection, _STATE, known)[0]  # type: ignore[index]
-    changed = 0 if known is None else one_value(connection, _COUNT_CHANGED, known, most)
+    changed = 0 if known is None else one_value(connection, _COUNT_CHANGED, known, done, most)
     fresh: int = one_value(connection, _COUNT_FRESH, done, most)
     return min(most, fresh + changed)
 
@@ -77,28 +86,37 @@ def claim(
     if _taken(connection, known, owner, now_ms):
         return None
     done, _, _ = one_row(connection, _STATE, known) or (0, 0, "")
-    changed = [seq for (seq,) in all_rows(connection, _CHANGED, known, limit)]
+    changed = [seq for (seq,) in all_rows(connection, _CHANGED, known, done, limit)]
     fresh = [seq for (seq,) in all_rows(connection, _FRESH, done, limit - len(changed))]
     if not changed and not fresh:
         return None
     connection.execute(_LEASE, (now_ms + LEASE_MS, owner, known))
-    items = [_unembedded(connection, seq) for seq in dict.fromkeys((*changed, *fresh))]
-    waiting = tuple(item for item in items if item is not None)
+    items = {seq: _unembedded(connection, seq) for seq in (*changed, *fresh)}
+    waiting = tuple(item for item in items.values() if item is not None)
+    for seq in (seq for seq in changed if items[seq] is None):
+        connection.execute(_DROP_CHANGED, (known, seq))
     return EmbedBatch(space, owner, waiting, fresh[-1] if fresh else done)
 
 
-def keep(connection: apsw.Connection, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+def keep(
+    connection: apsw.Connection,
+    batch: EmbedBatch,
+    made: Sequence[Sequence[float]],
+    pieces: Sequence[Pieces] = (),
+) -> None:
     """Keep the vectors of those that are as they were; the others are to be embedded again."""
     known = vectors.made_space(connection, batch.space)
-    for item, vector in zip(batch.items, made, strict=True):
+    for place, (item, vector) in enumerate(zip(batch.items, made, strict=True)):
         entry = one_row(connection, _ENTRY, item.number)
         connection.execute(_DROP_CHANGED, (known, item.number))
         if entry is None:  # it has ended
             continue
-        if entry[1] != item.context.revision:
+        if entry[1:] != (item.context.context_id, item.context.revision):
             connection.execute(_ADD_CHANGED, (known, item.number))
         elif any(vector):
             vectors.keep_vector(connection, known, entry[0], item.number, vector)
+            if pieces:
+                keep_pieces(connection, known, item.number, pieces[place])
     connection.execute(_DONE, (batch.upto, known))
     connection.execute(_RETURN, (known, batch.owner))
 

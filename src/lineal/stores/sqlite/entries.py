@@ -76,6 +76,10 @@ _DELETE = "DELETE FROM entry WHERE entry_seq = ?"
 _SELECT = "SELECT * FROM entry WHERE entry_seq = ?"
 _INDEX = "INSERT INTO entry_text (rowid, words) VALUES (?, ?)"
 _UNINDEX = "INSERT INTO entry_text (entry_text, rowid, words) VALUES ('delete', ?, ?)"
+_EMBED = "INSERT OR IGNORE INTO embed_again SELECT space_id, ? FROM space WHERE done_seq >= ?"
+_EMBED_NO_MORE = (
+    "DELETE FROM embed_again WHERE again_space IN (SELECT space_id FROM space) AND again_seq = ?"
+)
 _SELECT_BODY = "SELECT body, body_digest FROM context_revision WHERE context_seq = ? AND number = ?"
 
 
@@ -136,7 +140,14 @@ def packed_words(kept: Indexed) -> bytes:
     return b"".join(_WORD.pack(*pair) for pair in sorted(pairs))
 
 
-def add(connection: apsw.Connection, seq: int, tenant: str, context: Context) -> int:
+def add(connection: apsw.Connection, seq: int, tenant: str, context: Context) -> None:
+    """Index a context that isn't, and see to its vectors: a number may have been another's, behind
+    the mark of what was looked at."""
+    _put(connection, seq, tenant, context)
+    connection.execute(_EMBED, (seq, seq))
+
+
+def _put(connection: apsw.Connection, seq: int, tenant: str, context: Context) -> int:
     """Put a context on its shelf, between its neighbours; the shelf's number."""
     kept = indexed(analyzer_of(connection), context)
     words, at = packed_words(kept), to_ms(context.occurred_at)
@@ -164,7 +175,7 @@ def replace(connection: apsw.Connection, old: ContextRow, new: Context) -> None:
     if _same(connection, before, new):
         return
     left = _take_out(connection, old)
-    shelf = add(connection, old.seq, old.tenant, new)
+    shelf = _put(connection, old.seq, old.tenant, new)
     if shelf != left or embedded(before) != embedded(new):
         vectors.again(connection, old.seq)
         if left is not None:
@@ -174,6 +185,7 @@ def replace(connection: apsw.Connection, old: ContextRow, new: Context) -> None:
 def remove(connection: apsw.Connection, row: ContextRow) -> None:
     """Take a row out of the index, its vectors too."""
     shelf = _take_out(connection, row)
+    connection.execute(_EMBED_NO_MORE, (row.seq,))
     if shelf is not None:
         vectors.drop(connection, shelf, row.seq)
 
@@ -186,7 +198,7 @@ def rebuild(connection: apsw.Connection, language: str) -> None:
     for values in all_rows(connection, _SHOWN):
         with suppress(LinealError):  # what is damaged is found by its id, and by verify
             row = ContextRow.checked(values[:-2])
-            add(connection, row.seq, row.tenant, row.context(row.revision, *values[-2:]))
+            _put(connection, row.seq, row.tenant, row.context(row.revision, *values[-2:]))
 
 
 def _kept(connection: apsw.Connection, row: ContextRow) -> Context:

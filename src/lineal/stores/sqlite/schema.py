@@ -313,6 +313,15 @@ CREATE TABLE vector (
     PRIMARY KEY (vector_space, vector_shelf, vector_seq)
 ) STRICT, WITHOUT ROWID;
 
+-- Vectors of a text's pieces (pieces.py), where they are asked for.
+CREATE TABLE pieces (
+    pieces_seq INTEGER NOT NULL,
+    pieces_space INTEGER NOT NULL,
+    piece_numbers BLOB NOT NULL,
+    piece_rows BLOB NOT NULL,
+    PRIMARY KEY (pieces_seq, pieces_space)
+) STRICT;
+
 -- The signs of the vectors of a large shelf, so many to a block. numbers: their seq, 0 for none.
 -- filled: places given so far; in_use: of these, those that hold a vector.
 CREATE TABLE code (

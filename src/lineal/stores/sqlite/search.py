@@ -226,6 +226,7 @@ class _Search:
         reader.read_around(around)
         if self._query.meaning is not None:
             reader.measure(self._query.meaning, likeness)
+            reader.match(self._query.meaning, candidates)
         entries = reader.entries()
         if self._query.as_of is not None:
             entries = self._known_then(entries)

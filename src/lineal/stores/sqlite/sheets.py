@@ -14,6 +14,7 @@ from lineal.models.sheet import Entry, Meaning
 from lineal.policy.indexing import indexed
 from lineal.stores.sqlite import vectors
 from lineal.stores.sqlite.entries import HEAD_AT, OWN_AT, WORD_BYTES, EntryRow, hashed, needle
+from lineal.stores.sqlite.pieces import best_matches
 from lineal.stores.sqlite.statements import all_rows
 
 __all__ = ["Reader", "past_entry"]
@@ -41,6 +42,7 @@ class Reader:
         self._without = without
         self._rows: dict[int, EntryRow] = {}
         self._likeness: dict[int, float] = {}
+        self._pieces: dict[int, float] = {}
 
     def read(self, seqs: Iterable[int]) -> None:
         wanted = [s for s in seqs if s not in self._rows and s not in self._without]
@@ -65,6 +67,12 @@ class Reader:
         found = vectors.likenesses(self._connection, meaning.space, meaning.vector, unknown)
         self._likeness.update(found)
 
+    def match(self, meaning: Meaning, seqs: Iterable[int]) -> None:
+        """Look at the pieces of these."""
+        space = vectors.space_id(self._connection, meaning.space)
+        if meaning.pieces is not None and space is not None:
+            self._pieces = best_matches(self._connection, space, seqs, meaning.pieces)
+
     def entries(self) -> dict[int, Entry]:
         return {seq: self._entry(row) for seq, row in self._rows.items()}
 
@@ -73,7 +81,7 @@ class Reader:
         seq, _, session, at, previous, following, speaker, traits, own_words, head_words, _ = row
         return Entry(
             *(seq, own, head, own_words, head_words, previous, following, session, speaker),
-            *(traits, at, self._likeness.get(seq)),
+            *(traits, at, self._likeness.get(seq), self._pieces.get(seq)),
         )
 
     def _counts(self, words: bytes) -> tuple[dict[int, int], dict[int, int]]:

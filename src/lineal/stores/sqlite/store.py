@@ -31,7 +31,7 @@ from lineal.models.changes import (
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge
 from lineal.models.search import CandidatePage, TextQuery
-from lineal.models.sheet import EmbedBatch, Rank, Space
+from lineal.models.sheet import EmbedBatch, Pieces, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress
@@ -170,10 +170,15 @@ class SqliteStore:
         )
         return await self._write(run) if work else None
 
-    async def keep_vectors(self, batch: EmbedBatch, made: Sequence[Sequence[float]]) -> None:
+    async def keep_vectors(
+        self,
+        batch: EmbedBatch,
+        made: Sequence[Sequence[float]],
+        pieces: Sequence[Pieces] = (),
+    ) -> None:
         def run(transaction: Transaction) -> None:
             transaction.wrote = True
-            embedding.keep(transaction.connection, batch, made)
+            embedding.keep(transaction.connection, batch, made, pieces)
 
         await self._write(run)
 

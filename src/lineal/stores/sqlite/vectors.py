@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from lineal.models.sheet import Space
+from lineal.stores.sqlite.pieces import drop_pieces
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def drop(connection: apsw.Connection, shelf: int, seq: int) -> None:
     """Take out a context's vectors of every space."""
     for space, dim in all_rows(connection, _SPACES):
         _drop_of(connection, space, dim, shelf, seq)
+    drop_pieces(connection, seq)
 
 
 def again(connection: apsw.Connection, seq: int) -> None:
@@ -192,7 +194,8 @@ def _signs(packed: bytes) -> bytes:
     import numpy as np
 
     numbers = np.frombuffer(packed, np.int8, offset=_SCALE.size)
-    return bytes(np.packbits(numbers > 0))
+    signs: bytes = np.packbits(numbers > 0).tobytes()
+    return signs
 
 
 def _has_codes(connection: apsw.Connection, space: int, shelf: int) -> bool:
@@ -269,7 +272,7 @@ def _differing(codes: np.ndarray[Any, Any], bits: np.ndarray[Any, Any]) -> np.nd
     if codes.shape[1] % 8 == 0:  # eight bytes at a time
         codes, bits = codes.view(np.uint64), bits.view(np.uint64)
     counts = np.bitwise_count(codes ^ bits)
-    total = counts[:, 0].astype(np.uint16)
+    total: np.ndarray[Any, Any] = counts[:, 0].astype(np.uint16)
     for column in range(1, counts.shape[1]):
         total += counts[:, column]
     return total
@@ -280,8 +283,7 @@ def _least(distance: np.ndarray[Any, Any], most: int) -> np.ndarray[Any, Any]:
 
     if len(distance) <= most:
         return np.arange(len(distance))
-    nearest: np.ndarray[Any, Any] = np.argpartition(distance, most)[:most]
-    return nearest
+    return np.asarray(np.argpartition(distance, most)[:most], np.intp)
 
 
 def _these(

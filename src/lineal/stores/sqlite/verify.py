@@ -94,6 +94,13 @@ _MISFITS = (
         "vectors belong to no memory",
     ),
     (
+        "SELECT count(*) FROM pieces WHERE NOT EXISTS "
+        "(SELECT 1 FROM vector JOIN entry ON entry_seq = vector_seq AND entry_shelf = vector_shelf "
+        "WHERE vector_seq = pieces_seq AND vector_space = pieces_space "
+        "AND vector_shelf = entry_shelf AND entry_seq = pieces_seq)",
+        "vectors of pieces belong to no memory",
+    ),
+    (
         "SELECT count(*) FROM (SELECT sum(in_use) AS placed, code_space AS s, code_shelf AS h "
         "FROM code GROUP BY code_space, code_shelf) WHERE placed <> (SELECT count(*) FROM vector "
         "WHERE vector_space = s AND vector_shelf = h AND place >= 0)",
