@@ -124,8 +124,8 @@ class Settings(BaseSettings):
         "none for words as they are written. `lineal reindex --words` changes a store's.",
     )
     search_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
-        default=5.0,
-        description="How long a search waits for the vectors of what was written just before it.",
+        default=15.0,
+        description="How long a search waits, where that is enough, for the vectors of what was written just before it.",
     )
     ranking: Weights = Field(
         default_factory=Weights, description="How much each thing counts in a search, as JSON."

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -34,11 +35,14 @@ from lineal.models.changes import (
 from lineal.models.context import Context, MemoryType, Sighting
 from lineal.models.lineage import Basis, Edge, Lineage, Relation
 from lineal.models.search import CandidatePage, TextQuery
+from lineal.models.sheet import Meaning, Space
 from lineal.models.user import Head
+from lineal.policy.indexing import embedded
 from lineal.ports.store import Store
 from lineal.stores.memory import MemoryStore
 from lineal.stores.sqlite import SqliteStore
 from lineal.testing.samples import (
+    ADA,
     START,
     a_context,
     a_sighting,
@@ -56,8 +60,18 @@ ASKED = (
     Fingerprint(content_key="other", keys=(0, 1, 2)),
     Fingerprint(content_key="none", keys=(2, 3)),
 )
+ASKING = ("absent", '"', "NEAR(", "When did Ada", "how many", "walnutt", "grace", "May")
 STEPS_S = (0.001, 1, 59, 60, 3_600, 82_800, 86_400, 90_000, 34_560_000)
 """Of the clock, forwards and back: within and beyond the jump that is believed at once."""
+
+SPACE = Space("letters.v1", 4)
+VECTORS = tuple(
+    tuple(float(sign * (place == at)) for place in range(4)) for at in range(4) for sign in (1, -1)
+) + tuple((0.5, a, b, 0.5) for a in (0.5, -0.5) for b in (0.5, -0.5))
+"""Of length 1, and the same in 8 bits."""
+
+SCORES_WITHIN, MEANINGS_WITHIN = 1e-9, 1e-6
+"""How far scores may differ: a cosine of 8-bit numbers is one of 32-bit floats."""
 
 tenants = st.sampled_from(("acme", "evil"))
 scopes = st.builds(
@@ -70,10 +84,18 @@ wide_scopes = st.one_of(scopes, st.builds(Scope, tenant=tenants))
 ids = st.sampled_from(IDS)
 lives_s = st.sampled_from((None, None, 0, 60, 3_600, 200_000))
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+says = st.builds(str.__add__, texts, st.sampled_from(("", "", "?", " in May 2023", " at 7")))
 tags = st.sets(st.sampled_from(("a", "b", "A")), max_size=2).map(lambda s: tuple(sorted(s)))
 types = st.sampled_from(MemoryType)
 projects = st.sampled_from((None, "p", "q"))
 asked_projects = st.sampled_from((None, (), ("p",), ("q", "r")))
+sessions = st.sampled_from((None, "s", "t"))
+speakers = st.sampled_from((None, "Ada", "Grace Hopper"))
+sources = st.sampled_from((None, "chat", "doc"))
+agents = st.sampled_from((None, "claude", "claude/1", "codex/2"))
+minutes = st.integers(0, 3).map(lambda n: START + timedelta(minutes=n))
+spans = st.tuples(st.none() | minutes, st.none() | minutes)
+meanings = st.none() | st.integers(0, 11).map(lambda n: Meaning(SPACE, VECTORS[n]))
 roots = st.sampled_from(("root", "other"))
 some_ids = st.lists(ids, max_size=3).map(tuple)
 fingerprints = st.none() | st.builds(
@@ -125,10 +147,11 @@ class SameAnswers(RuleBasedStateMachine):
     @rule(
         scope=scopes,
         name=ids,
-        text=texts,
+        text=says,
         tags=tags,
         kind=types,
         project=projects,
+        said=st.tuples(sessions, speakers, sources, agents, minutes),
         life_s=lives_s,
         fingerprint=fingerprints,
         receipt=receipt_keys,
@@ -143,6 +166,7 @@ class SameAnswers(RuleBasedStateMachine):
         tags: tuple[str, ...],
         kind: MemoryType,
         project: str | None,
+        said: tuple[str | None, str | None, str | None, str | None, datetime],
         life_s: int | None,
         fingerprint: Fingerprint | None,
         receipt: str | None,
@@ -153,6 +177,7 @@ class SameAnswers(RuleBasedStateMachine):
 
         def decide(seen: Snapshot) -> Plan[None]:
             present = seen.contexts.get(name)
+            session, speaker, source, agent, at = said
             context = a_context(
                 name,
                 user_id=scope.user_id,
@@ -162,6 +187,11 @@ class SameAnswers(RuleBasedStateMachine):
                 tags=tags,
                 memory_type=kind,
                 project=project,
+                session_id=session,
+                speaker=speaker,
+                source=source,
+                agent_source=agent,
+                occurred_at=at,
                 expires_at=_ends_at(seen, life_s),
                 created_at=present.created_at if present else seen.now,
                 updated_at=seen.now,
@@ -325,6 +355,19 @@ class SameAnswers(RuleBasedStateMachine):
         self._same(swept)
         self._look(scope)
 
+    @rule(owner=st.sampled_from(("one", "other")), lost=st.integers(0, 3))
+    def embed(self, owner: str, lost: int) -> None:
+        """All that waits, perhaps by one who ends before it is kept."""
+
+        async def embedded_by(store: Store) -> list[str] | None:
+            batch = await store.claim(SPACE, owner)
+            if batch is not None and lost:
+                await store.keep_vectors(batch, [_vector(item.context) for item in batch.items])
+            return batch and sorted(item.context.model_dump_json() for item in batch.items)
+
+        self._same(embedded_by)
+        self._look(ADA)
+
     @rule()
     def restart(self) -> None:
         """What a new process reads is what was acknowledged."""
@@ -334,7 +377,19 @@ class SameAnswers(RuleBasedStateMachine):
 
     @rule(
         scope=wide_scopes,
-        terms=st.lists(st.sampled_from((*WORDS, "absent", '"', "NEAR(")), max_size=3).map(tuple),
+        terms=st.lists(st.sampled_from((*WORDS, *ASKING)), max_size=3).map(tuple),
+        meaning=meanings,
+        filters=st.fixed_dictionaries(
+            {},
+            optional={
+                "sources": st.sampled_from((("chat",), ("doc", "chat"))),
+                "agents": st.sampled_from((("claude",), ("claude/1", "codex"))),
+                "occurred": spans,
+                "recorded": spans,
+                "model_version": texts,
+                "derived_from": ids,
+            },
+        ),
         kinds=st.sets(types, max_size=2).map(tuple),
         tags=tags,
         projects=asked_projects,
@@ -345,6 +400,8 @@ class SameAnswers(RuleBasedStateMachine):
         self,
         scope: Scope,
         terms: tuple[str, ...],
+        meaning: Meaning | None,
+        filters: dict[str, Any],
         kinds: tuple[MemoryType, ...],
         tags: tuple[str, ...],
         projects: tuple[str, ...] | None,
@@ -353,9 +410,16 @@ class SameAnswers(RuleBasedStateMachine):
     ) -> None:
         as_of = None if ago_s is None else self.clock.now() - timedelta(seconds=ago_s)
         query = TextQuery(
-            terms=terms, memory_types=kinds, tags=tags, projects=projects, as_of=as_of
+            terms=terms,
+            meaning=meaning,
+            memory_types=kinds,
+            tags=tags,
+            projects=projects,
+            as_of=as_of,
+            **filters,
         )
         self._same(lambda store: _found(store, scope, query))
+        self._same_order(scope, query)
         bounded = query.model_copy(update={"limit": limit})
         self._same(lambda store: _counted(store, scope, bounded))
 
@@ -368,6 +432,10 @@ class SameAnswers(RuleBasedStateMachine):
         start = TextQuery(terms=WORDS, as_of=START + timedelta(minutes=1))
         for query in (TextQuery(), TextQuery(terms=WORDS[:1]), start):
             self._same(partial(_found, scope=scope, query=query))
+        self._same_order(scope, TextQuery(terms=WORDS[:2]))
+        self._same_order(scope, TextQuery(terms=WORDS[2:], meaning=Meaning(SPACE, VECTORS[8])))
+        self._same(lambda store: store.speakers(scope, ("p",)))
+        self._same(lambda store: store.unembedded(SPACE))
         self._same(lambda store: store.edges(scope, IDS, "both"))
         self._same(lambda store: store.tombstones(scope, IDS))
         self._same(lambda store: store.head(scope, "coding"))
@@ -385,6 +453,16 @@ class SameAnswers(RuleBasedStateMachine):
     def _same(self, ask: Callable[[Store], Awaitable[object]]) -> None:
         expected, given = (self._outcome(store, ask) for store in (self.plain, self.real))
         assert given == expected
+
+    def _same_order(self, scope: Scope, query: TextQuery) -> None:
+        """Equal scores may stand in either order: sums of the same numbers differ in their last
+        digit."""
+        expected, given = (self.loop.run(_scored(s, scope, query)) for s in (self.plain, self.real))
+        within = SCORES_WITHIN if query.meaning is None else MEANINGS_WITHIN
+        assert given.keys() == expected.keys()
+        assert list(given.values()) == sorted(given.values(), reverse=True)
+        for name, score in expected.items():
+            assert abs(given[name] - score) <= within, (name, expected, given)
 
     def _outcome(self, store: Store, ask: Callable[[Store], Awaitable[object]]) -> object:
         """What was answered, or with which code it was refused."""
@@ -495,6 +573,19 @@ async def _found(store: Store, scope: Scope, query: TextQuery) -> object:
     if query.terms:
         contexts.sort(key=lambda context: context.context_id)
     return contexts, page.matched
+
+
+async def _scored(store: Store, scope: Scope, query: TextQuery) -> dict[str, float]:
+    """Whose context, and its score, in order."""
+    page = await store.find(scope, query)
+    found = [(f.context.user_id, f.context.domain, f) for f in page.candidates]
+    return {f"{user} {domain} {f.context.context_id}": f.score for user, domain, f in found}
+
+
+def _vector(context: Context) -> tuple[float, ...]:
+    """Of its text alone; zeros for one in five."""
+    number = crc32(embedded(context).encode())
+    return VECTORS[number % len(VECTORS)] if number % 5 else (0.0,) * SPACE.dim
 
 
 async def _counted(store: Store, scope: Scope, query: TextQuery) -> tuple[int, int]:

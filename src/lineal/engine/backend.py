@@ -66,9 +66,9 @@ Answer = TypeVar("Answer")
 GRACE = timedelta(days=7)
 """How long forgetting with all that was derived can be undone."""
 
-SEARCH_WAIT_S = 5.0
+SEARCH_WAIT_S = 15.0
 """How long a search waits for the vectors of what was written just before it, where that is
-enough for them: an agent that has stored a few dozen texts finds them by what they mean."""
+enough for them: who has just stored a few hundred texts finds them by what they mean."""
 
 HEADS_PER_MINUTE = 6
 """Refreshes of one user's head in a domain (A8): a chat feed doesn't spend its time on vectors."""

@@ -24,11 +24,14 @@ BATCH = 32
 """Contexts embedded between two commits: a third of a second or so."""
 
 QUIET_S = 0.15
-QUIET_MAX_S = 2.0
+QUIET_MAX_S = 30.0
 """Writes in a row go first, as long as they are close together, but not for longer than this."""
 
 AGAIN_S = 30.0
 """Until what failed is tried again, and what another process has begun is looked after."""
+
+LOOK_AGAIN_S = 0.05
+"""Until it is looked again whether another process has embedded what a question waits for."""
 
 TEXT_S = 0.02
 """What a text is thought to take before one was embedded here."""
@@ -95,7 +98,6 @@ class Embedding:
             while not self.off:
                 await self._wanted.wait()
                 self._wanted = anyio.Event()
-                await self._quiet()
                 await self._caught_up()
         finally:
             self._running = False
@@ -120,7 +122,7 @@ class Embedding:
         """The question as one vector: the mean of its wordings'."""
         if self.off:
             return Asked()
-        self.wake()
+        self._hurry()
         if self._failure is not None:
             return Asked(note=f"Found by words only: {self._failure.message}")
         if self._running and not self._embedder.ready:
@@ -137,13 +139,16 @@ class Embedding:
         """Wait for what was written just now; what to say where that would take too long."""
         if self._store.read_only:
             return None
-        until_s = monotonic_s() + self._wait_s
+        until_s, before = monotonic_s() + self._wait_s, 0
         while waiting := await self._store.unembedded(self.space, most=COUNTED_MAX):
             left_s = until_s - monotonic_s()
             if waiting * self._text_s > left_s:
                 return f"{_counted(waiting)} so far found by words only: meanings follow."
+            if waiting == before:  # another process is at it
+                await anyio.sleep(LOOK_AGAIN_S)
+            before = waiting
             if self._running:
-                self._hurried.set()
+                self._hurry()
                 stepped = self._stepped
                 with anyio.move_on_after(left_s):
                     await stepped.wait()
@@ -151,21 +156,28 @@ class Embedding:
                 return None
         return None
 
+    def _hurry(self) -> None:
+        """A question waits: what was written is embedded now."""
+        self.wake()
+        self._hurried.set()
+
     async def _quiet(self) -> None:
         """A moment after the last write, unless a question waits."""
         until_s = monotonic_s() + QUIET_MAX_S
-        self._hurried = anyio.Event()
-        while monotonic_s() < until_s:
+        while monotonic_s() < until_s and not self._hurried.is_set():
             self._wanted = anyio.Event()
             with anyio.move_on_after(QUIET_S):
                 await self._hurried.wait()
-            if self._hurried.is_set() or not self._wanted.is_set():
-                return
+            if not self._wanted.is_set():
+                break
+        self._hurried = anyio.Event()
 
     async def _caught_up(self) -> None:
         try:
-            await self.catch_up()
+            await self._embedder.warm_up()
             self._failure = None
+            await self._quiet()
+            await self.catch_up()
         except LinealError as error:
             self._failure = None if error.retryable else error
             _log.warning("embedding: %s", error.message)

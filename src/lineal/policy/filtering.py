@@ -7,21 +7,28 @@ from datetime import datetime
 from lineal.models.context import Context
 from lineal.models.search import TextQuery
 
-__all__ = ["passes"]
+__all__ = ["marked", "passes"]
 
 
 def passes(context: Context, query: TextQuery) -> bool:
     """All but liveness, as_of, and derived_from, which a context alone doesn't tell."""
+    return (
+        marked(context, query)
+        and _in_projects(context, query)
+        and _between(context.occurred_at, query.occurred)
+        and _between(context.created_at, query.recorded)
+        and query.model_version in (None, context.lineage.model_version)
+    )
+
+
+def marked(context: Context, query: TextQuery) -> bool:
+    """Whether it is of the asked types, tags, sources and agents."""
     agent = context.agent_source or ""
     return (
         (not query.memory_types or context.memory_type in query.memory_types)
         and set(query.tags) <= set(context.tags)
         and (not query.sources or context.source in query.sources)
         and (not query.agents or bool({agent, agent.partition("/")[0]} & set(query.agents)))
-        and _in_projects(context, query)
-        and _between(context.occurred_at, query.occurred)
-        and _between(context.created_at, query.recorded)
-        and query.model_version in (None, context.lineage.model_version)
     )
 
 

@@ -7,18 +7,24 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from lineal.analysis.analyzer import Analyzer
 from lineal.clock import to_ms
+from lineal.models.changes import Scope
 from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
-from lineal.policy.indexing import Indexed, embedded, indexed, weak_places
+from lineal.policy.filtering import marked
+from lineal.policy.indexing import Indexed, indexed, weak_places
 from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, named
-from lineal.stores.memory.tenant import Tenant
+from lineal.stores.memory.tenant import Tenant, within
 
-__all__ = ["found", "known", "newest"]
+__all__ = ["found", "known", "newest", "shelved"]
+
+Numbers = dict[int, None]
+"""Numbers of contexts, in order, each once."""
 
 
 class _Kept(NamedTuple):
@@ -31,10 +37,30 @@ class _Kept(NamedTuple):
     likeness: float | None
 
 
+class _Around(NamedTuple):
+    """Whom a context lies between in its session, by number."""
+
+    previous: int | None = None
+    next: int | None = None
+
+    def numbers(self) -> list[int]:
+        return [number for number in self if number is not None]
+
+
 def known(revisions: Sequence[Context], as_of: datetime | None) -> Context | None:
     """The latest of these, or the latest that was recorded by then, if any was."""
     recorded = (r for r in reversed(revisions) if as_of is None or r.updated_at <= as_of)
     return next(recorded, None)
+
+
+def shelved(tenant: Tenant, scope: Scope, projects: tuple[str, ...] | None) -> list[Context]:
+    """Where is looked, in order of receipt, with what has expired and isn't swept yet."""
+    return [
+        revisions[-1]
+        for name, revisions in tenant.contexts.items()
+        if name not in tenant.withheld and within(scope, revisions[-1])
+        if projects is None or revisions[-1].project in (None, *projects)
+    ]
 
 
 def newest(contexts: Sequence[Context], query: TextQuery) -> CandidatePage:
@@ -46,33 +72,46 @@ def newest(contexts: Sequence[Context], query: TextQuery) -> CandidatePage:
 def found(
     tenant: Tenant,
     analyzer: Analyzer,
+    every: Sequence[Context],
     live: Sequence[Context],
     passing: Sequence[Context],
     query: TextQuery,
     rank: Rank,
 ) -> CandidatePage:
-    """live: all of the scope, as they are now. passing: of these, as of the time asked about,
-    those that pass."""
+    """every: what is `shelved`, as it is now. live: what is live, as it was known at the time asked
+    about. passing: of these, those that pass."""
     numbers = {name: number for number, name in enumerate(tenant.contexts, 1)}
-    kept = {
-        numbers[context.context_id]: _kept(tenant, analyzer, numbers, context, query)
-        for context in passing
+    kept = {numbers[c.context_id]: _kept(tenant, analyzer, numbers, c, query) for c in live}
+    shown = {numbers[context.context_id] for context in passing}
+    texts = [indexed(analyzer, context) for context in every if marked(context, query)]
+    past = any(kept[number].past for number in shown)
+    terms, corrected = _terms(analyzer, query, texts, past=past)
+    links = _links(every, analyzer, numbers)
+    entries = {
+        number: _entry(one, terms, _Around() if one.past else links[number])
+        for number, one in kept.items()
     }
-    terms, corrected = _terms(analyzer, query, [one.words for one in kept.values()])
-    entries = _linked(kept, terms)
-    holding = [n for n, e in entries.items() if e.own or e.head]
-    near = [n for n, e in entries.items() if (e.likeness or 0.0) >= LIKENESS_MIN]
-    chosen = dict.fromkeys((*holding, *near))
-    around = [n for c in chosen for n in (entries[c].previous, entries[c].next) if n is not None]
-    sheet = _sheet(analyzer, query, live, terms, entries, tuple(dict.fromkeys((*chosen, *around))))
+    entries = {
+        number: entry
+        for number, entry in entries.items()
+        if not kept[number].past or (number in shown and (entry.own or entry.head))
+    }
+    candidates, read = _chosen(entries, shown)
+    sheet = _sheet(
+        analyzer,
+        query,
+        [indexed(analyzer, context) for context in every],
+        [sum(any(t in text.terms for t in group) for text in texts) for group in terms],
+        terms,
+        {number: entries[number] for number in read},
+        tuple(candidates),
+    )
     ranked = rank(sheet)
     page = tuple(
         Candidate(context=kept[s.number].context, score=s.score, parts=named(s.parts))
         for s in ranked[: query.limit]
     )
-    return CandidatePage(
-        candidates=page, matched=max(len(holding), len(ranked)), corrected=corrected
-    )
+    return CandidatePage(candidates=page, matched=len(ranked), corrected=corrected)
 
 
 def _kept(
@@ -86,20 +125,20 @@ def _kept(
     past = tenant.contexts[name][-1] is not context
     words, likeness = indexed(analyzer, context), None
     if query.meaning is not None and query.as_of is None:
-        vector = tenant.vectors.get(query.meaning.space, {}).get((name, embedded(context)))
-        if vector is not None:
+        vector = tenant.vectors.get(query.meaning.space, {}).get(name, ())
+        if any(vector):
             likeness = math.fsum(a * b for a, b in zip(vector, query.meaning.vector, strict=True))
     return _Kept(numbers[name], context, words, past, likeness)
 
 
 def _terms(
-    analyzer: Analyzer, query: TextQuery, texts: Sequence[Indexed]
+    analyzer: Analyzer, query: TextQuery, texts: Sequence[Indexed], *, past: bool
 ) -> tuple[list[tuple[str, ...]], dict[str, tuple[str, ...]]]:
     """Each term of the question, or what an unknown one may be a slip of."""
     terms: list[tuple[str, ...]] = []
     corrected: dict[str, tuple[str, ...]] = {}
     for raw, term in analyzer.words(" ".join(query.terms)):
-        if any(term in text.terms for text in texts) or query.as_of is not None:
+        if past or any(term in text.terms for text in texts):
             terms.append((term,))
             continue
         held = {near: sum(near in text.terms for text in texts) for near in analyzer.near(raw)}
@@ -109,28 +148,27 @@ def _terms(
     return terms, corrected
 
 
-def _linked(kept: Mapping[int, _Kept], terms: Sequence[tuple[str, ...]]) -> dict[int, Entry]:
-    """Entries with their neighbours: within one session, user, domain and project."""
-    sessions: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-    for number, one in kept.items():
-        context = one.context
-        if one.words.session is not None and not one.past:
-            key = (context.user_id, context.domain, context.project, one.words.session)
-            sessions[key].append(number)
-    previous, following = {}, {}
-    for numbers in sessions.values():
-        numbers.sort(key=lambda n: (to_ms(kept[n].context.occurred_at), n))
-        for before, after in zip(numbers, numbers[1:], strict=False):
-            previous[after], following[before] = before, after
-    return {
-        number: _entry(one, terms, previous.get(number), following.get(number))
-        for number, one in kept.items()
-    }
+def _links(
+    every: Sequence[Context], analyzer: Analyzer, numbers: Mapping[str, int]
+) -> defaultdict[int, _Around]:
+    """Neighbours within one session, user, domain and project. What has expired keeps its place
+    until it is swept."""
+    sessions: defaultdict[tuple[object, ...], list[tuple[int, int]]] = defaultdict(list)
+    for context in every:
+        if context.session_id is not None:
+            session = indexed(analyzer, context).session
+            key = (context.user_id, context.domain, context.project, session)
+            sessions[key].append((to_ms(context.occurred_at), numbers[context.context_id]))
+    links: defaultdict[int, _Around] = defaultdict(_Around)
+    for places in sessions.values():
+        order = [number for _, number in sorted(places)]
+        for before, after in pairwise(order):
+            links[before] = links[before]._replace(next=after)
+            links[after] = links[after]._replace(previous=before)
+    return links
 
 
-def _entry(
-    one: _Kept, terms: Sequence[tuple[str, ...]], previous: int | None, following: int | None
-) -> Entry:
+def _entry(one: _Kept, terms: Sequence[tuple[str, ...]], around: _Around) -> Entry:
     words = one.words
     counts = [[words.terms.get(term, (0, 0)) for term in group] for group in terms]
     own = {at: total for at, g in enumerate(counts) if (total := sum(o for o, _ in g))}
@@ -141,8 +179,8 @@ def _entry(
         head=head,
         own_words=words.own_words,
         head_words=words.head_words,
-        previous=previous,
-        next=following,
+        previous=around.previous,
+        next=around.next,
         session=None if one.past else words.session,
         speaker=words.speaker,
         traits=words.traits,
@@ -151,28 +189,45 @@ def _entry(
     )
 
 
+def _chosen(entries: Mapping[int, Entry], shown: set[int]) -> tuple[Numbers, Numbers]:
+    """(candidates: what passes and holds a word or is alike, and those beside it that pass; and
+    with them the entries up to two away, which lend them words)."""
+    chosen = [
+        number
+        for number, entry in entries.items()
+        if number in shown
+        if entry.own or entry.head or (entry.likeness or 0.0) >= LIKENESS_MIN
+    ]
+    around = _beside(entries, chosen)
+    candidates = dict.fromkeys((*chosen, *(number for number in around if number in shown)))
+    return candidates, dict.fromkeys((*chosen, *around, *_beside(entries, around)))
+
+
+def _beside(entries: Mapping[int, Entry], numbers: Sequence[int]) -> list[int]:
+    """Their neighbours, of those that are there."""
+    every = (_Around(entries[n].previous, entries[n].next).numbers() for n in numbers)
+    return list(dict.fromkeys(number for near in every for number in near if number in entries))
+
+
 def _sheet(
     analyzer: Analyzer,
     query: TextQuery,
-    live: Sequence[Context],
+    texts: Sequence[Indexed],
+    holders: Sequence[int],
     terms: Sequence[tuple[str, ...]],
     entries: dict[int, Entry],
     candidates: tuple[int, ...],
 ) -> Sheet:
-    everywhere = query.projects is None
-    inside = [c for c in live if everywhere or c.project in (None, *(query.projects or ()))]
-    all_words = [indexed(analyzer, context) for context in inside]
-    size = max(1, len(inside))
-    holders = tuple(
-        sum(any(term in text.terms for term in group) for text in all_words) for group in terms
-    )
+    """texts: all where is looked. holders: of each term, in how many of these that are of the
+    asked kind."""
+    size = max(1, len(texts))
     return Sheet(
         question=" ".join(query.terms),
         weak=weak_places(analyzer, [group[0] for group in terms]),
-        holders=holders,
+        holders=tuple(holders),
         size=size,
-        own_mean=max(1.0, sum(text.own_words for text in all_words) / size),
-        head_mean=max(1.0, sum(text.head_words for text in all_words) / size),
+        own_mean=max(1.0, sum(text.own_words for text in texts) / size),
+        head_mean=max(1.0, sum(text.head_words for text in texts) / size),
         entries=entries,
         candidates=candidates,
         read=query.meaning.read if query.meaning else 0.0,

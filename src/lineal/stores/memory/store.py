@@ -78,7 +78,7 @@ class MemoryStore:
             if not changes.empty:
                 keep.check(tenant, scope, changes, now)
                 keep.keep(self._tenants.setdefault(scope.tenant, tenant), scope, changes, now)
-                self._mark = advance(self._mark, self._clock.now())
+                self._wrote()
             return answer
 
     async def read(self, scope: Scope, reads: Reads) -> Snapshot:
@@ -89,13 +89,14 @@ class MemoryStore:
         with self._lock:
             tenant = self._tenant(scope)
             live = look.live_contexts(tenant, scope, self._now())
-            known = (find.known(tenant.contexts[c.context_id], query.as_of) for c in live)
-            fitting = [c for c in known if c is not None and self._passes(tenant, c, query)]
+            then = (find.known(tenant.contexts[c.context_id], query.as_of) for c in live)
+            known = [context for context in then if context is not None]
+            fitting = [context for context in known if self._passes(tenant, context, query)]
             if not query.terms:
                 return find.newest(fitting, query).model_copy(update={"now": self._now()})
-            return find.found(tenant, self._analyzer, live, fitting, query, rank).model_copy(
-                update={"now": self._now()}
-            )
+            every = find.shelved(tenant, scope, query.projects)
+            page = find.found(tenant, self._analyzer, every, known, fitting, query, rank)
+            return page.model_copy(update={"now": self._now()})
 
     async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
         with self._lock:
@@ -110,12 +111,13 @@ class MemoryStore:
 
     async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
         with self._lock:
-            now = self._clock.now()
+            now = self._now()
             holder, until = self._leases.get(space, (owner, now))
             items = tuple(islice(embedding.waiting(self._tenants.values(), space), limit))
             if not items or (holder != owner and now < until <= now + embedding.LEASE):
                 return None
             self._leases[space] = owner, now + embedding.LEASE
+            self._wrote()
             return EmbedBatch(space, owner, items, 0)
 
     async def keep_vectors(
@@ -125,6 +127,7 @@ class MemoryStore:
         pieces: Sequence[Pieces] = (),
     ) -> None:
         with self._lock:
+            self._wrote()
             self._leases.pop(batch.space, None)
             for item, vector in zip(batch.items, made, strict=True):
                 embedding.keep(self._tenants.values(), batch.space, item.context, vector)
@@ -211,6 +214,10 @@ class MemoryStore:
 
     def _passes(self, tenant: Tenant, context: Context, query: TextQuery) -> bool:
         return passes(context, query) and look.is_derived(tenant, context, query.derived_from)
+
+    def _wrote(self) -> None:
+        """Any write is a sign of the time."""
+        self._mark = advance(self._mark, self._clock.now())
 
     def _now(self) -> datetime:
         return present(self._mark, self._clock.now())
