@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, field_validator
+from pydantic_core import from_json
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lineal.errors import LinealError
@@ -125,9 +126,10 @@ class Settings(BaseSettings):
     )
     search_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(
         default=15.0,
-        description="How long a search waits, where that is enough, for the vectors of what was written just before it.",
+        description="How long a search waits, where that is enough, for the vectors of what was "
+        "written just before it.",
     )
-    ranking: Weights = Field(
+    ranking: Annotated[Weights, NoDecode] = Field(
         default_factory=Weights, description="How much each thing counts in a search, as JSON."
     )
     heads_per_minute: Annotated[int, Field(ge=0, le=1_000)] = Field(
@@ -199,6 +201,17 @@ class Settings(BaseSettings):
     def _told(cls, value: object) -> object:
         """A client that doesn't know its own placeholder leaves it as it is."""
         return None if isinstance(value, str) and value.startswith("${") else value
+
+    @field_validator("ranking", mode="before")
+    @classmethod
+    def _weighed(cls, value: object) -> object:
+        """Words of ours for what isn't JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return from_json(value)
+        except ValueError:
+            raise ValueError('JSON of weights, such as {"session": 0.1}') from None
 
     @field_validator("log_level", mode="before")
     @classmethod

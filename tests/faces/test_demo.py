@@ -78,7 +78,7 @@ def test_the_demo_tells_people_a_story_and_keeps_the_store_when_asked() -> None:
 
 def test_the_demo_tells_dates_as_people_read_them() -> None:
     told = CliRunner().invoke(cli, ["demo"]).stdout
-    assert re.search(r"said 2026-03-\d\d · stored .*, 7 d left", told)
+    assert re.search(r"episodic · 2026-03-\d\d \(\d+ d ago\) · ends in [67] d", told)
     assert "nobody waited" in told
     assert "LINEAL_CLOCK_OFFSET_S=3700, which moves its clock on by 62 minutes" in told
     assert "was read before (observed)" in told

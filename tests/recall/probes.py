@@ -147,6 +147,7 @@ async def settle(service: Service) -> None:
     """Until nothing that the writes left is to be done, vectors included."""
     for _ in range(TURNS_MAX):
         if not await service.catch_up():
+            await service.reindex()
             return
     raise AssertionError(f"After {TURNS_MAX} turns of catching up there is still work.")
 

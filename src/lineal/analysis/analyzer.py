@@ -93,6 +93,11 @@ class Analyzer:
                 break
         return tuple(terms)[1:]
 
+    def meant(self, term_source: str, term: str) -> str:
+        """A spelling one slip away from a word that has this term; the term where none has."""
+        spelled = spellings(lowered(term_source[:WORD_CHARS_MAX]))
+        return next((s for s in spelled if self._term(Piece(s, True)) == term), term)
+
     def _terms(self, chunk: str) -> tuple[str, ...]:
         if chunk.isascii() and chunk.isalpha() and chunk[1:].islower() and len(chunk) > 1:
             # The common case, without the questions that others raise.

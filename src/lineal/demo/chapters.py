@@ -18,11 +18,10 @@ from lineal.demo.script import (
     QUESTIONS,
     RELEASE_MOVED,
 )
-from lineal.demo.steps import Check, Narrator, Question
+from lineal.demo.steps import Check, Narrator, Question, Shown
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.base import Model, rfc3339
 from lineal.models.lineage import Trace
-from lineal.models.search import Hit
 
 __all__ = ["AN_HOUR_LATER", "CLIENT", "FIRST_PROCESS", "Book", "Chapter", "Page"]
 
@@ -366,7 +365,7 @@ async def _said(book: Book, server: Connection, number: int) -> dict[str, Any]:
 
 async def _asked(book: Book, server: Connection, query: str) -> Question:
     answer = await server.call("search_context", **book.whose, query=query, limit=3)
-    hits = tuple(_read(Hit, hit, "search_context") for hit in answer["hits"])
+    hits = tuple(_read(Shown, hit, "search_context") for hit in answer["hits"])
     return Question(query=query, hits=hits)
 
 

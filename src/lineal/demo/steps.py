@@ -6,9 +6,8 @@ from typing import Protocol
 
 from lineal.models.base import Instant, Model
 from lineal.models.lineage import Trace
-from lineal.models.search import Hit
 
-__all__ = ["Check", "Narrator", "Question", "Step", "Tale"]
+__all__ = ["Check", "Narrator", "Question", "Shown", "Step", "Tale"]
 
 
 class Check(Model):
@@ -18,11 +17,20 @@ class Check(Model):
     kept: bool
 
 
+class Shown(Model):
+    """A hit as a model is told of it: its text, and in one line what it is and whence it came."""
+
+    context_id: str
+    about: str
+    content: str
+    score: float
+
+
 class Question(Model):
     """What was asked and what came back, best first."""
 
     query: str
-    hits: tuple[Hit, ...]
+    hits: tuple[Shown, ...]
 
 
 class Step(Model):

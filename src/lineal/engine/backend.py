@@ -286,7 +286,7 @@ class EmbeddedBackend:
     async def reindex(self, progress: Progress | None = None, *, language: str | None) -> int:
         if language is not None:
             await self._store.rebuild_words(language)
-        made = await self._embedding.catch_up(progress)
+        made = await self._embedding.complete(progress)
         if not self._embedding.off:
             await self._store.drop_other_vectors(self._embedding.space)
         return made

@@ -118,6 +118,14 @@ class Embedding:
                 progress(done, max(done, total))
         return done
 
+    async def complete(self, progress: Progress | None = None) -> int:
+        """Embed until nothing waits, whoever does it; how many were embedded here."""
+        done = await self.catch_up(progress)
+        while not self.off and await self._store.unembedded(self.space, most=1):
+            await anyio.sleep(LOOK_AGAIN_S)
+            done += await self.catch_up()
+        return done
+
     async def ask(self, texts: Sequence[str]) -> Asked:
         """The question as one vector: the mean of its wordings'."""
         if self.off:

@@ -46,7 +46,8 @@ class Recall:
         folds = folded(page.candidates)[: request.limit]
         here = stamp.projects or ()
         hits = [_hit(found, also, here, request) for found, also in folds]
-        room = request.max_tokens * CHARS_PER_TOKEN - ENVELOPE_CHARS
+        envelope = ENVELOPE_CHARS + len(asked.note or "") + len(str(page.corrected))
+        room = request.max_tokens * CHARS_PER_TOKEN - envelope
         shown = packed(hits, room, page.now)
         told = sum(1 + len(hit.also) for hit in shown)
         return SearchAnswer(

@@ -19,6 +19,9 @@ __all__ = ["fitting", "folded", "hit_of", "packed", "told"]
 CONTENT_CHARS_MIN = 120
 """A hit is cut to no less than this; a shorter rest of the budget stays unused."""
 
+OWN_TOOLS = ("append_context", "upsert_user", "update_context")
+"""By which everything is written: a hit needn't say so."""
+
 NAMED_MAX = 3
 """Tools, or memories it rests on, that a hit names."""
 
@@ -107,9 +110,11 @@ def _whence(lineage: Mapping[str, Any]) -> Iterator[str]:
     if agent or model:
         said = " (declared)" if model and "model_version" in declared else ""
         yield " with ".join(name for name in (agent, model) if name) + said
-    for name, word in (("tool_calls", "by"), ("derived_from", "from")):
-        if lineage.get(name):
-            yield f"{word} {_few(lineage[name])}"
+    tools = [call.partition(":")[0] for call in lineage.get("tool_calls", ())]
+    if other := [tool for tool in tools if not tool.endswith(OWN_TOOLS)]:
+        yield f"by {_few(list(dict.fromkeys(other)))}"
+    if lineage.get("derived_from"):
+        yield f"from {_few(lineage['derived_from'])}"
     if lineage.get("source_ids"):
         yield f"read {len(lineage['source_ids'])}"
     if lineage.get("confidence") is not None:

@@ -115,8 +115,9 @@ class Store(Protocol):
         made: Sequence[Sequence[float]],
         pieces: Sequence[Pieces] = (),
     ) -> None:
-        """Keep a vector of each of a batch's contexts, in its order; zeros: it has none; and of
-        its pieces, where they are given: a store may leave these out. What has changed since is left to be embedded again; what has ended is passed over."""
+        """Keep a vector of each of a batch's contexts, in its order; zeros: it has none; and of its
+        pieces, where they are given: a store may leave these out. What has changed since is left
+        to be embedded again; what has ended is passed over."""
         ...
 
     async def drop_other_vectors(self, space: Space) -> None:

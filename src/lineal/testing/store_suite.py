@@ -13,9 +13,12 @@ from lineal.testing.samples import START
 from lineal.testing.store_cases.alike import StoreAlike
 from lineal.testing.store_cases.as_of import StoreAsOf
 from lineal.testing.store_cases.completing import StoreCompleting
+from lineal.testing.store_cases.embedding import StoreEmbedding
+from lineal.testing.store_cases.filtering import StoreFiltering
 from lineal.testing.store_cases.finding import StoreFinding
 from lineal.testing.store_cases.graph import StoreGraph
 from lineal.testing.store_cases.life import StoreLife
+from lineal.testing.store_cases.neighbours import StoreNeighbours
 from lineal.testing.store_cases.outcomes import StoreOutcomes
 from lineal.testing.store_cases.peers import StorePeers
 from lineal.testing.store_cases.projects import StoreProjects
@@ -46,6 +49,9 @@ class StoreSuite(
     StoreWithholding,
     StoreCompleting,
     StoreAsOf,
+    StoreNeighbours,
+    StoreFiltering,
+    StoreEmbedding,
 ):
     """Subclass it as `TestMyStore`, say how a store is made, and run pytest.
 

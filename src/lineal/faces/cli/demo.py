@@ -13,15 +13,16 @@ import click
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
-from lineal.demo.steps import Step, Tale
+from lineal.demo.steps import Shown, Step, Tale
 from lineal.faces.cli.base import Command, json_option
-from lineal.faces.cli.hits import hits_table
 from lineal.faces.cli.launch import server_launch
 from lineal.faces.cli.output import print_json, progress, show, text
 from lineal.faces.cli.signals import TidyEnd
 from lineal.faces.cli.tree import trace_trees
+from lineal.faces.cli.visible import visible_line
 from lineal.ports.store import Progress
 
 __all__ = ["demo"]
@@ -88,13 +89,25 @@ class Storyteller(ExitStack):
             show(_indented(text(fact)))
         for question in step.questions:
             show(Text(), _indented(text(f"“{question.query}”", style="bold")))
-            show(_indented(hits_table(question.hits, step.now)))
+            show(_indented(_hits(question.hits)))
         if step.trace is not None:
             trees = trace_trees(step.trace, step.now)
             show(Text(), *(_indented(tree) for tree in trees), Text())
         for check in step.checks:
             mark = Text("✓ ", style="green") if check.kept else Text("✗ ", style="bold red")
             show(_indented(mark.append_text(text(check.promise))))
+
+
+def _hits(hits: tuple[Shown, ...]) -> Table:
+    """Best first, as a model is told of them."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, hit in enumerate(hits, 1):
+        said = Text(visible_line(hit.content) + "\n")
+        said.append(f"{visible_line(hit.about)} · {hit.context_id}", style="dim")
+        table.add_row(str(number), said)
+    return table
 
 
 def _indented(part: RenderableType) -> Padding:

@@ -144,7 +144,8 @@ def _terms(
         held = {near: sum(near in text.terms for text in texts) for near in analyzer.near(raw)}
         meant = sorted((near for near in held if held[near]), key=lambda near: -held[near])
         terms.append(tuple(meant[:NEAR_MAX]) or (term,))
-        corrected.update({raw: tuple(meant[:NEAR_MAX])} if meant else {})
+        if meant:
+            corrected[raw] = tuple(analyzer.meant(raw, term) for term in meant[:NEAR_MAX])
     return terms, corrected
 
 

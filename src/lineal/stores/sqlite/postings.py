@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import importlib
+import sys
+import threading
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -20,8 +23,12 @@ contexts hold the newest are read: it tells little apart, and counts again when 
 READ_MIN = 2_000
 """Postings read of each word, however many words there are."""
 
-NUMPY_FROM = 20_000
-"""From here on arrays are worth loading what they need."""
+ARRAYS_FROM = 4_000
+"""Postings from which on arrays are quicker than a dict."""
+
+ARRAYS_AT_ONCE = 60_000
+"""Postings for which it is worth waiting for what arrays need, a tenth of a second once; for fewer
+it is loaded beside the first question that would use it."""
 
 _READ = (
     "SELECT group_concat(number), count(*) FROM (SELECT rowid AS number FROM entry_text "
@@ -69,7 +76,7 @@ def best_sums(
 ) -> tuple[list[int], int]:
     """(at most `most` entries whose words weigh most together, later ones first at the same
     weight; how many hold any). without: entries that aren't counted."""
-    if sum(each.read for each in found) >= NUMPY_FROM:
+    if _in_arrays(sum(each.read for each in found)):
         return _best_of_arrays(found, weights, most, without)
     sums: dict[int, float] = {}
     for each, weight in zip(found, weights, strict=True):
@@ -79,6 +86,15 @@ def best_sums(
         del sums[number]
     best = heapq.nlargest(most, sums, key=lambda number: (sums[number], number))
     return best, len(sums)
+
+
+def _in_arrays(read: int) -> bool:
+    if read < ARRAYS_FROM:
+        return False
+    if "numpy" in sys.modules or read >= ARRAYS_AT_ONCE:
+        return True
+    threading.Thread(target=importlib.import_module, args=("numpy",), daemon=True).start()
+    return False
 
 
 def _best_of_arrays(

@@ -175,7 +175,7 @@ class _Search:
                 raw = spelled.get(asked[place], "")
                 meant = self._meant(raw, most)
                 if meant:
-                    corrected[raw] = tuple(meant)
+                    corrected[raw] = tuple(self._analyzer.meant(raw, term) for term in meant)
                     hashes[place] = tuple(map(hashed, meant))
                     found[place] = self._postings(hashes[place], most)
         return _Words(tuple(hashes), weak_places(self._analyzer, asked), tuple(found), corrected)

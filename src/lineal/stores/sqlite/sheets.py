@@ -87,10 +87,10 @@ class Reader:
     def _counts(self, words: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """By searching the bytes: most entries hold few of the words, and there are hundreds."""
         own, head = _NONE, _NONE
-        for needle, place in self._needles:
-            at = words.find(needle)
+        for sought, place in self._needles:
+            at = words.find(sought)
             while at > 0 and at % WORD_BYTES:
-                at = words.find(needle, at + 1)
+                at = words.find(sought, at + 1)
             if at >= 0:
                 in_own, in_head = words[at + OWN_AT], words[at + HEAD_AT]
                 own = _added(own, place, in_own)

@@ -174,7 +174,8 @@ def _packed(vector: Sequence[float]) -> bytes:
 
     numbers = np.asarray(vector, np.float32)
     scale = float(np.abs(numbers).max()) / 127 or 1.0
-    return _SCALE.pack(scale) + np.rint(numbers / scale).astype(np.int8).tobytes()
+    rounded: bytes = np.rint(numbers / scale).astype(np.int8).tobytes()
+    return _SCALE.pack(scale) + rounded
 
 
 def _measured(rows: list[tuple[Any, ...]], asked: np.ndarray[Any, Any]) -> dict[int, float]:

@@ -83,10 +83,18 @@ _MISFITS = (
         "shelves don't know what lies on them",
     ),
     (
-        "SELECT count(*) FROM entry AS one WHERE next_seq IS NOT NULL AND NOT EXISTS "
-        "(SELECT 1 FROM entry AS other WHERE other.entry_seq = one.next_seq "
-        "AND other.previous_seq = one.entry_seq AND other.session = one.session)",
+        "SELECT count(*) FROM (SELECT previous_seq, next_seq, lag(entry_seq) OVER talk AS before, "
+        "lead(entry_seq) OVER talk AS after FROM entry WINDOW talk AS (PARTITION BY entry_shelf, "
+        "ifnull(session, -entry_seq) ORDER BY happened_at, entry_seq)) "
+        "WHERE previous_seq IS NOT before OR next_seq IS NOT after",
         "memories aren't beside their neighbours",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM (SELECT speaker_shelf, speaker_name, speaks_in FROM "
+        "speaker UNION "
+        "ALL SELECT entry_shelf, entry_speaker, count(*) FROM entry WHERE entry_speaker <> '' "
+        "GROUP BY 1, 2) GROUP BY speaker_shelf, speaker_name, speaks_in HAVING count(*) <> 2)",
+        "speakers don't fit the memories",
     ),
     (
         "SELECT count(*) FROM vector WHERE NOT EXISTS (SELECT 1 FROM entry WHERE "
@@ -101,10 +109,11 @@ _MISFITS = (
         "vectors of pieces belong to no memory",
     ),
     (
-        "SELECT count(*) FROM (SELECT sum(in_use) AS placed, code_space AS s, code_shelf AS h "
-        "FROM code GROUP BY code_space, code_shelf) WHERE placed <> (SELECT count(*) FROM vector "
-        "WHERE vector_space = s AND vector_shelf = h AND place >= 0)",
-        "shelves don't know the signs of their vectors",
+        "SELECT (SELECT ifnull(sum(in_use), 0) FROM code) <> (SELECT count(*) FROM vector WHERE "
+        "place >= 0) OR EXISTS (SELECT 1 FROM vector WHERE place >= 0 AND NOT EXISTS (SELECT 1 "
+        "FROM code WHERE code_id = place / 1024 AND code_space = vector_space AND "
+        "code_shelf = vector_shelf AND place % 1024 < filled))",
+        "shelf, or more, doesn't know the signs of its vectors",
     ),
     (
         "SELECT count(*) FROM context_revision WHERE NOT EXISTS "
