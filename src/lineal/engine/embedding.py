@@ -126,8 +126,9 @@ class Embedding:
             done += await self.catch_up()
         return done
 
-    async def ask(self, texts: Sequence[str]) -> Asked:
-        """The question as one vector: the mean of its wordings'."""
+    async def ask(self, texts: Sequence[str], *, read_only: bool = False) -> Asked:
+        """The question as one vector: the mean of its wordings'. read_only: nothing is to be kept,
+        so nothing that waits is embedded for it."""
         if self.off:
             return Asked()
         self._hurry()
@@ -137,7 +138,7 @@ class Embedding:
             return Asked(note="Found by words only: the model for meanings is being loaded.")
         try:
             await self._embedder.warm_up()
-            note = await self._settled()
+            note = None if read_only or self._store.read_only else await self._settled()
             vectors, pieces = await self._made(texts)
         except LinealError as error:
             return Asked(note=f"Found by words only: {error.message}")
@@ -145,8 +146,6 @@ class Embedding:
 
     async def _settled(self) -> str | None:
         """Wait for what was written just now; what to say where that would take too long."""
-        if self._store.read_only:
-            return None
         until_s, before = monotonic_s() + self._wait_s, 0
         while waiting := await self._store.unembedded(self.space, most=COUNTED_MAX):
             left_s = until_s - monotonic_s()

@@ -23,6 +23,10 @@ __all__ = ["Recall"]
 ENVELOPE_CHARS = 100
 """Characters of the answer around its hits."""
 
+EMBEDDED_CHARS_MAX = 600
+"""Characters of a question whose meaning is looked for: a longer one means many things at once,
+and takes a model long."""
+
 FOLDED_MORE = 4
 """Candidates beyond those asked for, to take the place of what is folded into others."""
 
@@ -66,7 +70,8 @@ class Recall:
             return Asked()
         names = await self._store.speakers(stamp.scope, stamp.projects)
         bare = without_names(request.question, names)
-        return await self._embedding.ask(tuple(dict.fromkeys((request.question, bare))))
+        texts = (text[:EMBEDDED_CHARS_MAX] for text in (request.question, bare))
+        return await self._embedding.ask(tuple(dict.fromkeys(texts)), read_only=stamp.read_only)
 
     async def _elsewhere(
         self, stamp: Stamp, request: SearchContext, query: TextQuery, page: CandidatePage

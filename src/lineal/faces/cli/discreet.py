@@ -10,7 +10,10 @@ __all__ = ["HIDDEN", "hidden_secrets", "is_open", "shown_entry"]
 
 HIDDEN = "***"
 
-_CLOSED = frozenset({"LINEAL_BACKEND", "LINEAL_LLM_URL", "LINEAL_LLM_KEY", "LINEAL_SECRETS_ALLOW"})
+_CLOSED = frozenset(
+    f"LINEAL_{name}"
+    for name in ("BACKEND", "LLM_URL", "LLM_KEY", "EMBED_URL", "EMBED_KEY", "SECRETS_ALLOW")
+)
 """Ours, but it is a key, a URL that may hold a password, or what looks like a secret."""
 
 _STRINGS = frozenset({"type", "command", "url", "cwd"})

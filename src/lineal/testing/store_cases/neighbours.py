@@ -14,7 +14,7 @@ from lineal.clock import ManualClock
 from lineal.models.changes import Scope, Withholding
 from lineal.models.context import Context
 from lineal.models.search import TextQuery
-from lineal.models.sheet import Entry, Scored, Sheet
+from lineal.models.sheet import Scored, Sheet
 from lineal.policy.ranking import PARTS, Weights, ranked
 from lineal.ports.store import Store
 from lineal.testing.samples import ADA, START, a_context, keep
@@ -191,8 +191,9 @@ async def _found(store: Store) -> set[str]:
     return {found.context.context_id for found in page.candidates}
 
 
-async def _entries(store: Store, *terms: str) -> dict[int, Entry]:
-    """What is ranked, by the number in the id: the rank puts the store's own numbers in order."""
+async def _around(store: Store, *terms: str) -> dict[int, tuple[int | None, int | None]]:
+    """Who stands before and after what is ranked, by the number in the id: the rank puts the
+    store's own numbers in order."""
     sheets: list[Sheet] = []
 
     def rank(sheet: Sheet) -> list[Scored]:
@@ -202,21 +203,15 @@ async def _entries(store: Store, *terms: str) -> dict[int, Entry]:
     page = await store.find(ADA, TextQuery(terms=terms), rank)
     names = [int(found.context.context_id[4:]) for found in page.candidates]
     numbers = dict(zip(sorted(sheets[0].candidates), names, strict=True))
-    near = {None: None, **numbers}
+    entries = {name: sheets[0].entries[number] for number, name in numbers.items()}
     return {
-        numbers[n]: sheets[0]
-        .entries[n]
-        ._replace(
-            previous=near.get(sheets[0].entries[n].previous),
-            next=near.get(sheets[0].entries[n].next),
-        )
-        for n in numbers
+        name: (_named(entry.previous, numbers), _named(entry.next, numbers))
+        for name, entry in entries.items()
     }
 
 
-async def _around(store: Store, *terms: str) -> dict[int, tuple[int | None, int | None]]:
-    entries = await _entries(store, *terms)
-    return {number: (entry.previous, entry.next) for number, entry in entries.items()}
+def _named(number: int | None, names: dict[int, int]) -> int | None:
+    return None if number is None else names.get(number)
 
 
 async def _order(store: Store) -> list[int]:
