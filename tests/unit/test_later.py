@@ -86,6 +86,9 @@ class Embedder:
     async def warm_up(self) -> None:
         """Nothing to load."""
 
+    def reads(self, text: str) -> float:
+        return 1.0
+
     async def free_if_idle(self) -> bool:
         return False
 

@@ -336,6 +336,9 @@ class LetterEmbedder:
     async def warm_up(self) -> None:
         """Nothing to load."""
 
+    def reads(self, text: str) -> float:
+        return 1.0
+
     async def free_if_idle(self) -> bool:
         return False
 
@@ -358,6 +361,9 @@ class NoVectors:
 
     async def warm_up(self) -> None:
         """Nothing to load."""
+
+    def reads(self, text: str) -> float:
+        return 1.0
 
     async def free_if_idle(self) -> bool:
         return False

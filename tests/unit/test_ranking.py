@@ -65,8 +65,8 @@ def a_talk(*texts: dict[int, int], **of_each: Any) -> list[Entry]:
 
 
 def test_a_rarer_word_weighs_more() -> None:
-    sheet = a_sheet(an_entry(1, {0: 1}), an_entry(2, {1: 1}), holders=(50, 2))
-    assert order(sheet) == [2, 1]
+    sheet = a_sheet(an_entry(1, {1: 1}), an_entry(2, {0: 1}), holders=(50, 2))
+    assert order(sheet) == [1, 2]
 
 
 def test_a_word_that_only_frames_the_question_weighs_less() -> None:
@@ -76,13 +76,13 @@ def test_a_word_that_only_frames_the_question_weighs_less() -> None:
 
 
 def test_more_of_the_question_weighs_more_than_one_word_repeated() -> None:
-    sheet = a_sheet(an_entry(1, {0: 9}), an_entry(2, {0: 1, 1: 1}), holders=(5, 5))
-    assert order(sheet) == [2, 1]
+    sheet = a_sheet(an_entry(1, {0: 1, 1: 1}), an_entry(2, {0: 9}), holders=(5, 5))
+    assert order(sheet) == [1, 2]
 
 
 def test_in_a_shorter_text_a_word_weighs_more() -> None:
-    sheet = a_sheet(an_entry(1, HELD, own_words=80), an_entry(2, HELD, own_words=3))
-    assert order(sheet) == [2, 1]
+    sheet = a_sheet(an_entry(1, HELD, own_words=3), an_entry(2, HELD, own_words=80))
+    assert order(sheet) == [1, 2]
 
 
 def test_a_word_over_a_text_counts_too() -> None:
@@ -134,8 +134,20 @@ def test_what_neither_holds_a_word_nor_is_alike_is_left_out() -> None:
 
 
 def test_what_is_more_alike_comes_first() -> None:
-    entries = [an_entry(n, likeness=n / 10) for n in (3, 9, 5)]
-    assert order(a_sheet(*entries)) == [9, 5, 3]
+    entries = [an_entry(n, likeness=1 - n / 10) for n in (3, 7, 5)]
+    assert order(a_sheet(*entries)) == [3, 5, 7]
+
+
+def test_of_two_as_alike_the_one_that_says_more_comes_first() -> None:
+    entries = [an_entry(n, likeness=0.5, own_words=words) for n, words in ((1, 30), (2, 3))]
+    assert order(a_sheet(*entries)) == [1, 2]
+
+
+def test_what_stands_before_counts_more_than_what_comes_after() -> None:
+    after_it = an_entry(1, likeness=0.3, previous=3)
+    before_it = an_entry(2, likeness=0.3, next=3)
+    near = an_entry(3, likeness=0.9)
+    assert order(a_sheet(after_it, before_it, near)) == [3, 1, 2]
 
 
 def test_a_text_without_a_vector_yet_goes_by_its_words_alone() -> None:

@@ -875,7 +875,10 @@ async def test_what_was_left_out_of_a_search_is_counted(house: House) -> None:
     answer = await house.service.search_context(a_call(), request)
     assert 0 < len(answer.hits) < 30
     assert answer.more == 30 - len(answer.hits)
-    assert sum(len(json.dumps(told(hit, answer.now), ensure_ascii=False)) for hit in answer.hits) <= 2_000
+    assert (
+        sum(len(json.dumps(told(hit, answer.now), ensure_ascii=False)) for hit in answer.hits)
+        <= 2_000
+    )
 
 
 async def test_a_long_memory_of_many_lines_is_found(house: House) -> None:

@@ -18,11 +18,17 @@ _BY_USE = "etaoinsrhldcumfpgwybvkxjqz0123456789"
 
 
 def spellings(word: str) -> Iterator[str]:
-    """Each spelling one edit away, the likeliest slips first: a letter lost, two swapped, then one
-    wrong or one too many. Some come twice, and the word itself may."""
+    """Each spelling one slip away, the likeliest first: a letter lost, two swapped (with at most
+    two between them: bycicle), then one wrong or one too many. Some come twice, and the word itself
+    may."""
     places = range(len(word))
     yield from (word[:at] + word[at + 1 :] for at in places)
-    yield from (word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in places[:-1])
+    for apart in (1, 2, 3):
+        yield from (_swapped(word, at, at + apart) for at in places[:-apart])
     for letter in _BY_USE:
         yield from (word[:at] + letter + word[at + 1 :] for at in places)
         yield from (word[:at] + letter + word[at:] for at in range(len(word) + 1))
+
+
+def _swapped(word: str, one: int, other: int) -> str:
+    return word[:one] + word[other] + word[one + 1 : other] + word[one] + word[other + 1 :]

@@ -21,6 +21,7 @@ from typing import Any
 from lineal.clock import SystemClock
 from lineal.errors import LinealError
 from lineal.models.changes import Changes, Plan, Reads, Snapshot
+from lineal.models.sheet import Space
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.connection import reader
 from lineal.testing.samples import ADA, a_context, a_receipt, an_edge, keep
@@ -177,6 +178,15 @@ async def as_nobody(path: Path, command: str, *words: str) -> None:
     await COMMANDS[command](path, *words)
 
 
+async def claims(path: Path, version: str, dim: str) -> None:
+    """Take what waits to embed it, and never come to keep it."""
+    store = a_store(path)
+    await store.open()
+    batch = await store.claim(Space(version, int(dim)), "killed")
+    say(batch and len(batch.items))
+    await asyncio.sleep(600)
+
+
 COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "as_nobody": as_nobody,
     "opens": opens,
@@ -187,6 +197,7 @@ COMMANDS: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {
     "fills": fills,
     "watched": watched,
     "reads_only": reads_only,
+    "claims": claims,
 }
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ import pytest
 from lineal.clock import to_ms
 from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
 from lineal.models.search import TextQuery
+from lineal.models.sheet import Meaning, Space
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
+from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from lineal.testing.samples import (
     ADA,
@@ -272,3 +274,61 @@ async def test_a_row_that_the_second_version_wrote_keeps_its_digest(second: Path
     kept = connection.execute(f"SELECT {row}, near_keys, context_digest FROM context").fetchall()
     connection.close()
     assert [found[-1] for found in kept] == [digest(*kept[0][:-1]), digest(*kept[1][:-2])]
+
+
+@pytest.fixture
+def third(tmp_path: Path) -> Path:
+    """The second version's rows in the third version's tables, the last with a text of its own."""
+    path = tmp_path / "third.db"
+    write_second_version(path)
+    connection = apsw.Connection(str(path))
+    connection.execute(MIGRATIONS[2])
+    connection.pragma("user_version", 3)
+    said = {"session_id": "s", "speaker": "Ada", "project": "p", "content": "The walnut."}
+    context = a_context("ctx_2", **said)
+    row, body = ContextRow.made("acme", context, Marks()), context.model_dump_json()
+    connection.execute(
+        "UPDATE context SET project = 'p', context_digest = ? WHERE seq = 2", (row.context_digest,)
+    )
+    connection.execute(
+        "UPDATE context_revision SET body = ?, body_digest = ? WHERE context_seq = 2",
+        (body, digest("acme", "ctx_2", 1, body)),
+    )
+    connection.close()
+    return path
+
+
+async def test_what_the_third_version_kept_is_found_by_words(third: Path) -> None:
+    async with opened(third) as store:
+        assert (await store.stats(ADA)).schema_version == VERSION
+        for word, projects, names in (
+            ("walnut", ("p",), ["ctx_2"]),
+            ("walnut", (), []),
+            ("note", None, ["ctx_1"]),
+            ("Ada", None, ["ctx_2"]),
+        ):
+            page = await store.find(ADA, TextQuery(terms=(word,), projects=projects))
+            assert [found.context.context_id for found in page.candidates] == names
+        assert await store.speakers(ADA, None) == ("ada",)
+        assert (await store.verify()).ok
+
+
+async def test_what_the_third_version_kept_is_embedded_and_found_by_meaning(third: Path) -> None:
+    space = Space("v1", 2)
+    async with opened(third) as store:
+        batch = await store.claim(space, "one")
+        assert batch is not None
+        await store.keep_vectors(batch, [(1.0, 0.0), (0.0, 1.0)])
+        query = TextQuery(terms=("absent",), meaning=Meaning(space, (0.0, 1.0)))
+        page = await store.find(ADA, query)
+        assert [found.context.context_id for found in page.candidates] == ["ctx_2"]
+        assert (await store.verify()).ok
+
+
+async def test_the_old_index_of_words_is_gone(third: Path) -> None:
+    async with opened(third):
+        pass
+    connection = apsw.Connection(str(third))
+    names = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+    connection.close()
+    assert [name for (name,) in names if str(name).startswith("context_text")] == []
