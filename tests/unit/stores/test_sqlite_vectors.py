@@ -265,6 +265,18 @@ async def test_who_is_killed_before_it_keeps_vectors_loses_none(tmp_path: Path) 
         assert (await store.verify()).ok
 
 
+async def test_of_spaces_that_are_dropped_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    async with opened(path) as store:
+        await fill(store, vectors.EXACT_MAX + 1)
+        await keep(store, contexts=(a_context("ctx_0", content="changed", revision=2),))
+        await store.drop_other_vectors(Space("other", 4))
+        for table in ("vector", "code", "embed_again", "pieces"):
+            assert count(path, table) == 0, table
+        assert rows_of(path, "SELECT space_version FROM space") == [("other",)]
+        assert (await store.verify()).ok
+
+
 async def test_vectors_are_there_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "m.db"
     async with opened(path) as store:

@@ -224,7 +224,7 @@ class _Search:
         around = reader.read_around(chosen)
         candidates = dict.fromkeys((*chosen, *self._passing(around)))
         reader.read_around(around)
-        if self._query.meaning is not None:
+        if self._query.meaning is not None and self._query.as_of is None:
             reader.measure(self._query.meaning, likeness)
             reader.match(self._query.meaning, candidates)
         entries = reader.entries()

@@ -63,6 +63,8 @@ class StoreNeighbours:
     async def test_at_the_same_instant_the_order_of_receipt_counts(self, store: Store) -> None:
         await keep(store, contexts=tuple(_said(n, "walnut", at=START) for n in range(4)))
         assert await _order(store) == [0, 1, 2, 3]
+        await keep(store, contexts=(_said(1, "walnut again", at=START, revision=2),))
+        assert await _order(store) == [0, 1, 2, 3]
 
     async def test_one_that_arrives_late_comes_to_lie_between(self, store: Store) -> None:
         await keep(store, contexts=(_said(0, "walnut"), _said(2, "walnut")))
@@ -220,7 +222,7 @@ async def _order(store: Store) -> list[int]:
     (here,) = (number for number, (previous, _) in around.items() if previous is None)
     order: list[int] = []
     place: int | None = here
-    while place is not None:
+    while place is not None and place not in order:
         order.append(place)
         place = around[place][1]
     assert len(order) == len(around)
