@@ -10,7 +10,7 @@ import Stemmer
 
 from lineal.analysis.folding import WORD_CHARS_MAX, chunks, digits, folded, lowered
 from lineal.analysis.irregular import IRREGULAR
-from lineal.analysis.nearby import LETTERS_MIN, NEAR_MAX, spellings
+from lineal.analysis.nearby import LETTERS_MAX, LETTERS_MIN, NEAR_MAX, spellings
 from lineal.analysis.pieces import Piece, pieces
 from lineal.analysis.stopwords import stop_words
 from lineal.analysis.unspaced import grams, is_wide
@@ -80,11 +80,14 @@ class Analyzer:
     def near(self, term_source: str) -> tuple[str, ...]:
         """Terms of the spellings one slip away from a word, distinct, at most NEAR_MAX.
 
-        () for words shorter than LETTERS_MIN, with digits or signs, or not Latin.
+        () for words shorter than LETTERS_MIN or longer than LETTERS_MAX, with digits or signs, or
+        not Latin.
         """
         word = lowered(term_source[:WORD_CHARS_MAX])
         plain = folded(word)
-        if len(plain) < LETTERS_MIN or not (plain.isascii() and plain.isalpha()):
+        if not LETTERS_MIN <= len(plain) <= LETTERS_MAX or not (
+            plain.isascii() and plain.isalpha()
+        ):
             return ()
         terms = {self._term(Piece(word, True)): None}
         for spelling in spellings(word):

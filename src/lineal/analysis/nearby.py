@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["LETTERS_MIN", "NEAR_MAX", "spellings"]
+__all__ = ["LETTERS_MAX", "LETTERS_MIN", "NEAR_MAX", "spellings"]
 
 LETTERS_MIN = 4
 """A shorter word has too many neighbours that are words of their own."""
+
+LETTERS_MAX = 24
+"""A longer one is no word that somebody mistyped."""
 
 NEAR_MAX = 800
 """Terms for one word. A word of ten letters has about so many; in a longer one the rarest letters

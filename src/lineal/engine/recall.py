@@ -23,7 +23,7 @@ __all__ = ["Recall"]
 ENVELOPE_CHARS = 100
 """Characters of the answer around its hits."""
 
-EMBEDDED_CHARS_MAX = 600
+EMBEDDED_CHARS_MAX = 400
 """Characters of a question whose meaning is looked for: a longer one means many things at once,
 and takes a model long."""
 

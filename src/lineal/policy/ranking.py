@@ -20,6 +20,7 @@ __all__ = [
     "LIKENESS_MIN",
     "NEAR_MAX",
     "PARTS",
+    "SLIP_TERMS_MAX",
     "Weights",
     "named",
     "ranked",
@@ -83,6 +84,9 @@ PARTS = ("words", "meaning", "around", "pieces", "speaker", "tells", "session")
 
 ASKS = int(Trait.ASKS)
 ALL = sum(trait.value for trait in Trait)
+
+SLIP_TERMS_MAX = 16
+"""Of a question with more words none is taken for another."""
 
 LONG_WORDS_MAX = 40
 """A longer text is no likelier to say what is asked."""

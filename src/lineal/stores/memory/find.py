@@ -18,7 +18,7 @@ from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.filtering import marked
 from lineal.policy.indexing import Indexed, indexed, weak_places
-from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, named
+from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, SLIP_TERMS_MAX, named
 from lineal.stores.memory.tenant import Tenant, within
 
 __all__ = ["found", "known", "newest", "shelved"]
@@ -137,8 +137,10 @@ def _terms(
     """Each term of the question, or what an unknown one may be a slip of."""
     terms: list[tuple[str, ...]] = []
     corrected: dict[str, tuple[str, ...]] = {}
-    for raw, term in analyzer.words(" ".join(query.terms)):
-        if past or any(term in text.terms for text in texts):
+    asked = analyzer.words(" ".join(query.terms))
+    exact = past or len(asked) > SLIP_TERMS_MAX
+    for raw, term in asked:
+        if exact or any(term in text.terms for text in texts):
             terms.append((term,))
             continue
         held = {near: sum(near in text.terms for text in texts) for near in analyzer.near(raw)}

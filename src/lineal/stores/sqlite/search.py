@@ -14,7 +14,7 @@ from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.indexing import weak_places
-from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, named
+from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, SLIP_TERMS_MAX, named
 from lineal.stores.sqlite import trouble, vectors
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.entries import hashed
@@ -53,6 +53,7 @@ UNKNOWN_MAX = 4
 """Words of a question that nobody wrote, and whose neighbours in spelling are looked for."""
 
 SLIP_SHELVES_MAX = 8
+"""Over more shelves no word is taken for another."""
 
 _NEWEST = "SELECT seq FROM context WHERE"
 _NEWEST_ORDER = "ORDER BY seq DESC LIMIT ?"
@@ -169,7 +170,8 @@ class _Search:
         found = [self._postings(each, most) for each in hashes]
         unknown = [place for place, each in enumerate(found) if not each.holders]
         corrected: dict[str, tuple[str, ...]] = {}
-        if unknown and len(self._shelves.numbers) <= SLIP_SHELVES_MAX and not self._past:
+        looked_for = len(asked) <= SLIP_TERMS_MAX and len(self._shelves.numbers) <= SLIP_SHELVES_MAX
+        if unknown and looked_for and not self._past:
             spelled = {term: raw for raw, term in self._analyzer.words(question)}
             for place in unknown[:UNKNOWN_MAX]:
                 raw = spelled.get(asked[place], "")
