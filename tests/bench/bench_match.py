@@ -85,6 +85,7 @@ class RandomEmbedder:
 
     version = "random-384.v1"
     dim = DIM
+    ready = True
 
     def __init__(self) -> None:
         self._random = random.Random(3)
@@ -92,8 +93,17 @@ class RandomEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         return [self.vector() for _ in texts]
 
+    async def warm_up(self) -> None:
+        """Nothing to load."""
+
     async def free_if_idle(self) -> bool:
         return False
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def reads(self, text: str) -> float:
+        return 1.0
 
     def vector(self) -> tuple[float, ...]:
         floats = [self._random.gauss(0, 1) for _ in range(DIM)]

@@ -257,4 +257,5 @@ def _link(connection: apsw.Connection, before: int | None, seq: int, after: int 
 
 def tokens(shelf: int, words: bytes) -> str:
     """What the full-text index is given, and must be given again to forget it."""
-    return " ".join(token(shelf, word) for word, _, _ in unpacked(words))
+    start = f"{shelf:x}z"
+    return " ".join([f"{start}{word:x}" for word, _, _ in unpacked(words)])
