@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import anyio
@@ -14,9 +14,9 @@ from lineal.errors import LinealError
 from lineal.models.sheet import EmbedBatch, Meaning, Pieces, Space
 from lineal.policy.indexing import embedded
 from lineal.ports.embedder import OFF, Embedder, TokenEmbedder, TokenVectors
-from lineal.ports.store import Store
+from lineal.ports.store import Progress, Store
 
-__all__ = ["Embedding", "Progress"]
+__all__ = ["Embedding"]
 
 _log = logging.getLogger("lineal")
 
@@ -28,7 +28,7 @@ QUIET_MAX_S = 30.0
 """Writes in a row go first, as long as they are close together, but not for longer than this."""
 
 AGAIN_S = 30.0
-"""Until what failed is tried again, and what another process has begun is looked after."""
+"""Until what failed is tried again."""
 
 LOOK_AGAIN_S = 0.05
 """Until it is looked again whether another process has embedded what a question waits for."""
@@ -38,8 +38,6 @@ TEXT_S = 0.02
 
 COUNTED_MAX = 2_000
 """Contexts in waiting that are counted: more are not waited for anyway."""
-
-Progress = Callable[[int, int], None]
 
 
 class Asked(NamedTuple):

@@ -172,7 +172,7 @@ def replace(connection: apsw.Connection, old: ContextRow, new: Context) -> None:
     """Index the new present of a row instead of the old; its vectors stay where they are still
     true."""
     before = _kept(connection, old)
-    if _same(connection, before, new):
+    if _same(before, new):
         return
     left = _take_out(connection, old)
     shelf = _put(connection, old.seq, old.tenant, new)
@@ -214,7 +214,7 @@ _INDEXED_FIELDS = (
 )
 
 
-def _same(connection: apsw.Connection, old: Context, new: Context) -> bool:
+def _same(old: Context, new: Context) -> bool:
     return all(getattr(old, name) == getattr(new, name) for name in _INDEXED_FIELDS)
 
 

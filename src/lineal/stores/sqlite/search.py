@@ -75,8 +75,8 @@ class Listed(NamedTuple):
 
 class _Words(NamedTuple):
     """The words of a question. hashes: of each, and of what it may be a slip of. weak: places of
-    those that only frame it. found: who holds
-    them. corrected: unknown words, each with those it was taken for."""
+    those that only frame it. found: who holds them. corrected: unknown words, each with those it
+    was taken for."""
 
     hashes: tuple[tuple[int, ...], ...]
     weak: frozenset[int]
@@ -175,14 +175,14 @@ class _Search:
             spelled = {term: raw for raw, term in self._analyzer.words(question)}
             for place in unknown[:UNKNOWN_MAX]:
                 raw = spelled.get(asked[place], "")
-                meant = self._meant(raw, most)
+                meant = self._meant(raw)
                 if meant:
                     corrected[raw] = tuple(self._analyzer.meant(raw, term) for term in meant)
                     hashes[place] = tuple(map(hashed, meant))
                     found[place] = self._postings(hashes[place], most)
         return _Words(tuple(hashes), weak_places(self._analyzer, asked), tuple(found), corrected)
 
-    def _meant(self, raw: str, most: int) -> list[str]:
+    def _meant(self, raw: str) -> list[str]:
         """Known words one slip away, those held by most first."""
         known = [
             term

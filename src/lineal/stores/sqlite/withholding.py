@@ -9,7 +9,7 @@ import apsw
 
 from lineal.clock import to_ms
 from lineal.models.changes import Scope, Withholding
-from lineal.stores.sqlite import entries, trouble, vectors
+from lineal.stores.sqlite import entries, trouble
 from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import live_row, returnable_row, revision
@@ -50,7 +50,6 @@ def _show(connection: apsw.Connection, held: ContextRow) -> None:
     row = ContextRow.made(held.tenant, context, held.marks, held.seq)
     _update(connection, row)
     entries.add(connection, row.seq, row.tenant, context)
-    vectors.again(connection, row.seq)
     keep_keys(connection, row, Marks())
 
 
