@@ -7,6 +7,7 @@ from functools import lru_cache
 import apsw
 
 from lineal.analysis.analyzer import Analyzer
+from lineal.errors import LinealError
 from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.statements import one_row
 
@@ -19,7 +20,7 @@ _REPLACE = "INSERT OR REPLACE INTO lexicon VALUES (1, ?, ?)"
 def analyzer_of(connection: apsw.Connection) -> Analyzer:
     """What the store's words were made with."""
     language, _ = language_of(connection)
-    return _analyzer(language)
+    return _kept(language)
 
 
 def language_of(connection: apsw.Connection) -> tuple[str, str]:
@@ -34,11 +35,19 @@ def is_current(connection: apsw.Connection) -> bool:
     """Whether the entries were made as this version's analysis makes them: another release of the
     stemmer may stem otherwise."""
     language, version = language_of(connection)
-    return version == _analyzer(language).version
+    return version == _kept(language).version
 
 
 def write_language(connection: apsw.Connection, language: str) -> None:
     connection.execute(_REPLACE, (language, _analyzer(language).version))
+
+
+def _kept(language: str) -> Analyzer:
+    """Raises LinealError (damaged) for a language that nobody could have written there."""
+    try:
+        return _analyzer(language)
+    except LinealError as error:
+        raise trouble.damaged("The store's record of its words") from error
 
 
 @lru_cache(maxsize=8)
