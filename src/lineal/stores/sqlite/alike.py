@@ -79,7 +79,8 @@ def _most_shared(
     """Numbers of rows, the most shared keys first, then the newest; without the known ones."""
     shared: Counter[int] = Counter()
     for key in set(keys):
-        shared.update(seq for (seq,) in all_rows(connection, _SELECT_NEAR, room, key, WALK_MAX))
+        found = all_rows(connection, _SELECT_NEAR, room, key, WALK_MAX)
+        shared.update(seq for (seq,) in found if seq is not None)  # NULL only where it is damaged
     ranked = sorted(shared.items(), key=lambda item: (-item[1], -item[0]))
     return (seq for seq, _ in ranked if seq not in known)
 
