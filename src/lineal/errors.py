@@ -48,6 +48,8 @@ class Capability(StrEnum):
     LINEAGE = "lineage"
     TTL = "ttl"
     IDEMPOTENCY = "idempotency"
+    PROVENANCE = "provenance"
+    REPLACE_ALL = "replace_all"
     SCHEMAS = "schemas"
     MATCHING = "matching"
     MAINTENANCE = "maintenance"

@@ -65,8 +65,24 @@ class Settings(BaseSettings):
     )
     backend: SecretStr = Field(
         default=SecretStr(""),
-        description="What the tools forward to: sqlite:///path, memory://, or a registered name. "
-        "Empty: sqlite in the data directory.",
+        description="What the tools forward to: sqlite:///path, memory://, jean://, nia://, "
+        "mem0://, mem0-server://, or a registered name. Empty: sqlite in the data directory.",
+    )
+    remote_url: SecretStr | None = Field(
+        default=None,
+        description="For jean, nia and mem0: base URL of the service, where it isn't the public "
+        "one, such as http://127.0.0.1:8765/v1.",
+    )
+    remote_key: SecretStr | None = Field(
+        default=None, description="For jean, nia and mem0: your key of the service."
+    )
+    remote_timeout_s: Annotated[float, Field(gt=0, le=120)] = Field(
+        default=10.0, description="How long one request to a remote backend may take."
+    )
+    outbox: Literal["on", "off"] = Field(
+        default="on",
+        description="on: what a remote backend can't take now is queued and delivered later. "
+        "off: such a write fails.",
     )
     user: Name | None = Field(
         default=None, description="user_id used when a call names none; provisioned at first use."
@@ -180,6 +196,42 @@ class Settings(BaseSettings):
         description="Let OpenTelemetry spans tell what memories say, what is searched for and "
         "who they are about.",
     )
+    http_host: str = Field(
+        default="127.0.0.1", description="For `serve --http`: the address that is listened on."
+    )
+    http_port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        default=8765, description="For `serve --http`: the port; 0: any that is free."
+    )
+    http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="For `serve --http`: further names that it may be called by (Host), separated "
+        "by commas.",
+    )
+    http_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="For `serve --http`: web pages that may call (Origin), separated by commas.",
+    )
+    body_bytes: Annotated[int, Field(ge=1_000, le=100_000_000)] = Field(
+        default=8_000_000, description="For `serve --http`: most bytes of a request's body."
+    )
+    rate_per_second: Annotated[float, Field(ge=0, le=1_000_000)] = Field(
+        default=100.0,
+        description="For `serve --http`: requests a second of one token, for which it may save up "
+        "two seconds; 0: as many as come.",
+    )
+    issuer: str | None = Field(
+        default=None,
+        description="For `serve --http`: the OAuth issuer whose access tokens (JWT) are taken too.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="For `serve --http`: the address clients know it by, which tokens of the "
+        "issuer must be for.",
+    )
+    tenant_claim: str = Field(
+        default="tenant",
+        description="For `serve --http`: the claim of an issuer's token that names the tenant.",
+    )
     allow_network_fs: bool = Field(
         default=False, description="Open a store on a network file system all the same."
     )
@@ -218,7 +270,7 @@ class Settings(BaseSettings):
     def _in_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("extra_sources", mode="before")
+    @field_validator("extra_sources", "http_hosts", "http_origins", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
         """Comma-separated words."""

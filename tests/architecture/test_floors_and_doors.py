@@ -28,6 +28,7 @@ FLOORS = {
     "analysis": 2,
     "exports": 2,
     "ports": 3,
+    "outbound": 3,
     "stores": 4,
     "embedders": 4,
     "extractors": 4,
@@ -35,6 +36,7 @@ FLOORS = {
     "schemas": 4,
     "capture": 4,
     "telemetry": 4,
+    "remotes": 4,
     "plugins": 4,
     "engine": 5,
     "service": 6,
@@ -54,6 +56,7 @@ ADAPTERS = (
     "schemas",
     "capture",
     "telemetry",
+    "remotes",
 )
 """Rooms of one floor that know nothing of each other."""
 
@@ -69,8 +72,8 @@ faces/cli may do so at their top: they are late themselves, since main.py loads 
 command is called (test_a_command_is_loaded_only_when_it_is_called)."""
 
 DOORS = {
-    "mcp": ("faces/mcp/", "demo/", "faces/cli/doctor"),
-    "mcp_types": ("faces/mcp/", "demo/", "faces/cli/doctor"),
+    "mcp": ("faces/mcp/", "faces/http/", "demo/", "faces/cli/doctor"),
+    "mcp_types": ("faces/mcp/", "faces/http/", "demo/", "faces/cli/doctor"),
     "apsw": ("stores/sqlite/",),
     "portalocker": ("stores/sqlite/", "detectors/"),
     "click": ("faces/cli/", "demo/"),
@@ -79,14 +82,17 @@ DOORS = {
     "platformdirs": ("settings.py",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
-    "httpx": ("extractors/llm/", "embedders/"),
+    "httpx": ("outbound/",),
     "regex": ("extractors/rules/",),
     "numpy": ("embedders/", "stores/sqlite/"),
     "onnxruntime": ("embedders/",),
     "kingfisher_sdk": ("detectors/",),
     "Stemmer": ("analysis/",),
     "opentelemetry": ("telemetry/",),
-    "starlette": (),
+    "starlette": ("faces/rest/", "faces/http/", "testing/contracts/"),
+    "uvicorn": ("faces/http/",),
+    "jwt": ("faces/http/",),
+    "prometheus_client": ("faces/http/",),
     "pydantic": ("",),
     "pydantic_core": ("",),
     "anyio": ("",),

@@ -10,8 +10,10 @@ from pydantic import Field, SkipValidation
 from lineal.models.asking import Ask
 from lineal.models.base import Instant, Model
 from lineal.models.context import Context, Sighting
+from lineal.models.forwarding import Counterpart, Letter, Settled
 from lineal.models.lineage import Edge, Evidence, Lineage, Relation
 from lineal.models.project import Project
+from lineal.models.receipt import Receipt
 from lineal.models.user import Head, UserRow
 
 __all__ = [
@@ -110,20 +112,6 @@ class Stamp(Model):
     projects: tuple[str, ...] | None = None
     read_only: bool = False
     ask: Annotated[Ask | None, SkipValidation] = Field(default=None, exclude=True, repr=False)
-
-
-class Receipt(Model):
-    """That a write with this idempotency key was done, and what was answered.
-
-    request_hash tells a repeated request from another one under the same key. answer: JSON; "" when
-    what it showed has ended since, so that a late repetition neither shows it nor does it again.
-    """
-
-    key: str
-    verb: str
-    request_hash: str
-    answer: str
-    recorded_at: Instant
 
 
 class Tombstone(Model):
@@ -291,6 +279,9 @@ class Changes(Model):
     tombstone; withheld ones too. withhold: live contexts that look like forgotten ones from now on
     and are taken out by the first sweep after `until`. restore: withheld ids to be live again.
     completed: later evidence; it makes no revision.
+    letters: to be forwarded, behind what waits; settled: what became of others, before them.
+    counterparts: in the place of those of the same kind and local id. A store without an outbox
+    refuses all three. What is forgotten here takes its letters' contents along.
     """
 
     contexts: tuple[Context, ...] = ()
@@ -307,6 +298,9 @@ class Changes(Model):
     withhold: Withholding | None = None
     restore: tuple[str, ...] = ()
     completed: Completed | None = None
+    letters: tuple[Letter, ...] = ()
+    settled: tuple[Settled, ...] = ()
+    counterparts: tuple[Counterpart, ...] = ()
     receipt: Receipt | None = None
 
     @property

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, StrictBool
 
 from lineal.models.base import Instant, Model, Moment
+from lineal.models.forwarded import Forwarded
 from lineal.models.lineage import DeclaredLineage, Lineage
 from lineal.models.redaction import Redacted
 
@@ -207,7 +208,8 @@ class AppendAnswer(Model):
     """What an append did.
 
     duplicate_of: the id whose content this repeats, if it does. extractor: what read the text.
-    redacted: the secrets that were taken out before anything was stored.
+    redacted: the secrets that were taken out before anything was stored. forwarded: at a backend
+    that forwards, how this came about.
     """
 
     user_id: str
@@ -221,6 +223,7 @@ class AppendAnswer(Model):
     duplicate_of: str | None = Field(default=None, exclude_if=lambda value: value is None)
     extractor: str | None = Field(default=None, exclude_if=lambda value: value is None)
     redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
+    forwarded: Forwarded | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class ContextAnswer(Model):
@@ -255,11 +258,12 @@ class ContextAnswer(Model):
     lineage: Lineage
     sightings: tuple[Sighting, ...] = Field(default=(), exclude_if=lambda value: not value)
     redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
+    forwarded: Forwarded | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def of(cls, context: Context) -> ContextAnswer:
         """The same values under the names of the contract (`context_id` is `id` there)."""
-        own = cls.model_fields.keys() - {"id", "sightings", "redacted"}
+        own = cls.model_fields.keys() - {"id", "sightings", "redacted", "forwarded"}
         values = {name: getattr(context, name) for name in own}
         return cls.model_construct(id=context.context_id, **values)
 
@@ -278,3 +282,4 @@ class ForgetAnswer(Model):
     restored: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
     undo_until: Instant | None = Field(default=None, exclude_if=lambda value: value is None)
     more: bool = Field(default=False, exclude_if=lambda value: not value)
+    forwarded: Forwarded | None = Field(default=None, exclude_if=lambda value: value is None)

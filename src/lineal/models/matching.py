@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from lineal.models.base import Instant, Model
 from lineal.models.changes import Outcome
 from lineal.models.context import IdempotencyKey, Identifier
+from lineal.models.forwarded import Forwarded
 from lineal.models.lineage import DeclaredLineage, Lineage
 
 __all__ = [
@@ -74,6 +75,7 @@ class MatchAnswer(Model):
     from_domain: str | None = NotSaid
     understood: dict[str, Any] | None = NotSaid
     extractor: str | None = NotSaid
+    forwarded: Forwarded | None = NotSaid
 
 
 class RecordOutcome(Model):
@@ -101,7 +103,9 @@ class OutcomeAnswer(Model):
     score: float | None = NotSaid
     recorded_at: Instant
     lineage: Lineage
+    forwarded: Forwarded | None = NotSaid
 
     @classmethod
     def of(cls, outcome: Outcome) -> OutcomeAnswer:
-        return cls(**{name: getattr(outcome, name) for name in cls.model_fields})
+        own = cls.model_fields.keys() - {"forwarded"}
+        return cls(**{name: getattr(outcome, name) for name in own})

@@ -9,6 +9,7 @@ from pydantic import Field, SkipValidation, StrictBool
 
 from lineal.models.base import Instant, Model, Moment
 from lineal.models.context import Context, Identifier, MemoryType, ProjectName, Tags
+from lineal.models.forwarded import Forwarded
 from lineal.models.sheet import Meaning
 
 __all__ = [
@@ -182,4 +183,5 @@ class SearchAnswer(Model):
         default_factory=dict, exclude_if=lambda value: not value
     )
     note: str | None = Unsaid
+    forwarded: Forwarded | None = Unsaid
     now: Instant = Field(default=EPOCH, exclude=True)

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, StrictBool
 from lineal.models.base import Instant, Model
 from lineal.models.claim import FieldValue, Provenance
 from lineal.models.context import IdempotencyKey, Identifier, MemoryType, TtlSeconds
+from lineal.models.forwarded import Forwarded
 from lineal.models.lineage import DeclaredLineage, Lineage
 from lineal.models.redaction import Redacted
 
@@ -114,6 +115,7 @@ class UserAnswer(Model):
     provenance: dict[str, Provenance] | None = NotSaid
     extractor: str | None = NotSaid
     redacted: tuple[Redacted, ...] = Field(default=(), exclude_if=lambda value: not value)
+    forwarded: Forwarded | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def of(cls, row: UserRow, *, provenance: bool = False) -> UserAnswer:

@@ -375,6 +375,10 @@ def _needed(verb: str, arguments: Iterable[Any]) -> Iterator[Capability]:
             yield Capability.TTL
         if isinstance(argument, Write) and argument.idempotency_key is not None:
             yield Capability.IDEMPOTENCY
+        if isinstance(argument, GetUser) and argument.provenance:
+            yield Capability.PROVENANCE
+        if isinstance(argument, UpsertUser) and argument.replace_all:
+            yield Capability.REPLACE_ALL
 
 
 def _behind_the_wall(stamp: Stamp) -> Stamp:

@@ -12,7 +12,16 @@ HIDDEN = "***"
 
 _CLOSED = frozenset(
     f"LINEAL_{name}"
-    for name in ("BACKEND", "LLM_URL", "LLM_KEY", "EMBED_URL", "EMBED_KEY", "SECRETS_ALLOW")
+    for name in (
+        "BACKEND",
+        "REMOTE_URL",
+        "REMOTE_KEY",
+        "LLM_URL",
+        "LLM_KEY",
+        "EMBED_URL",
+        "EMBED_KEY",
+        "SECRETS_ALLOW",
+    )
 )
 """Ours, but it is a key, a URL that may hold a password, or what looks like a secret."""
 

@@ -64,6 +64,8 @@ def _asking(
         Capability.LINEAGE: lambda: ada.trace("ctx_1"),
         Capability.TTL: lambda: ada.append(ttl_seconds=60),
         Capability.IDEMPOTENCY: lambda: ada.append(idempotency_key="k"),
+        Capability.PROVENANCE: lambda: ada.user(provenance=True),
+        Capability.REPLACE_ALL: lambda: ada.upsert(fields={"a": 1}, replace_all=True),
         Capability.SCHEMAS: lambda: backend.schema("notes"),
         Capability.MATCHING: ada.match,
         Capability.MAINTENANCE: lambda: backend.backup(target),

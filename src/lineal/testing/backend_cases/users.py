@@ -124,6 +124,8 @@ class BackendUsers:
         self, backend: Backend, ada: Caller, replace_all: bool
     ) -> None:
         needs(backend, Capability.USERS, Capability.SEARCH)
+        if replace_all:
+            needs(backend, Capability.REPLACE_ALL)
         await ada.upsert()
         mine = (await ada.append()).context_id
         await ada.upsert(fields={"city": "Graz"}, replace_all=replace_all)
@@ -197,7 +199,7 @@ class BackendUsers:
         assert raised.value.code is ErrorCode.NOT_FOUND
 
     async def test_provenance_is_told_when_asked_for(self, backend: Backend, typed: Typed) -> None:
-        needs(backend, Capability.USERS, Capability.SCHEMAS)
+        needs(backend, Capability.USERS, Capability.SCHEMAS, Capability.PROVENANCE)
         ada = Caller(backend, domain=typed.domain)
         await ada.upsert(fields={typed.field: typed.value})
         assert (await ada.user()).provenance is None
