@@ -367,9 +367,7 @@ class FakeBackend:
 
 
 def _needed(verb: str, arguments: Iterable[Any]) -> Iterator[Capability]:
-    """What a backend must be able to do for this call."""
-    if verb in _REFUSABLE:
-        yield _REFUSABLE[verb]
+    """What a backend must be able to do for this call, the rarest first."""
     for argument in arguments:
         if isinstance(argument, Life) and (argument.seconds is not None or argument.type_default):
             yield Capability.TTL
@@ -379,6 +377,8 @@ def _needed(verb: str, arguments: Iterable[Any]) -> Iterator[Capability]:
             yield Capability.PROVENANCE
         if isinstance(argument, UpsertUser) and argument.replace_all:
             yield Capability.REPLACE_ALL
+    if verb in _REFUSABLE:
+        yield _REFUSABLE[verb]
 
 
 def _behind_the_wall(stamp: Stamp) -> Stamp:
