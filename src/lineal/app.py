@@ -18,28 +18,22 @@ from pydantic import ValidationError
 from lineal.capture.places import Places
 from lineal.capture.project import identify
 from lineal.capture.witness import SessionWitness
-from lineal.clock import SystemClock, monotonic_s
+from lineal.clock import SystemClock
 from lineal.detectors.detector import Detector
-from lineal.embedders.hashing import HashingEmbedder
-from lineal.embedders.minilm import MiniLmEmbedder
-from lineal.embedders.none import NoEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import LinealError
-from lineal.extractors.best import BestOf
-from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
 from lineal.models.changes import Call
 from lineal.models.context import SOURCES
 from lineal.models.lineage import Evidence
 from lineal.models.project import Project
 from lineal.models.schema import Schema
+from lineal.parts import embedder_of, extractor_of, finer_of
 from lineal.policy.limits import Limits
 from lineal.policy.ranking import ranking
 from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
-from lineal.ports.embedder import Embedder, TokenEmbedder
 from lineal.ports.evidence import Witness
-from lineal.ports.extractor import Extractor
 from lineal.ports.resolver import Resolver
 from lineal.ports.store import Store
 from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
@@ -127,13 +121,13 @@ def _sqlite(settings: Settings) -> Store:
 
 
 def _embedded(settings: Settings, store: Store, name: str, witness: Witness | None) -> Backend:
-    embedder = _embedder(settings)
+    embedder = embedder_of(settings)
     return EmbeddedBackend(
         store,
         schemas=SchemaBook(_schema_directories(settings)),
-        extractor=_extractor(settings),
+        extractor=extractor_of(settings),
         embedder=embedder,
-        finer=_finer(settings, embedder),
+        finer=finer_of(settings, embedder),
         ids=RandomIds(),
         clock=SystemClock(settings.clock_offset_s),
         heads_per_minute=settings.heads_per_minute,
@@ -143,69 +137,6 @@ def _embedded(settings: Settings, store: Store, name: str, witness: Witness | No
         search_wait_s=settings.search_wait_s,
         name=name,
     )
-
-
-def _extractor(settings: Settings) -> Extractor:
-    """The rules, behind the configured model if there is one."""
-    return BestOf(
-        RulesExtractor(),
-        _model(settings),
-        sampling=settings.sampling,
-        timeout_s=settings.llm_timeout_s,
-    )
-
-
-def _model(settings: Settings) -> Extractor | None:
-    """Raises invalid_request for an endpoint without a model, or one that can't be asked."""
-    if settings.llm_url is None:
-        return None
-    if settings.llm_model is None:
-        raise LinealError.invalid(
-            "LINEAL_LLM_MODEL", "LINEAL_LLM_URL is set, and no model: set LINEAL_LLM_MODEL too."
-        )
-    from lineal.extractors.llm.endpoint import Endpoint  # late: it brings httpx
-    from lineal.extractors.llm.extractor import LlmExtractor
-
-    url, timeout_s = settings.llm_url.get_secret_value(), settings.llm_timeout_s
-    ask = Endpoint(url, settings.llm_model, settings.llm_key, timeout_s=timeout_s)
-    return LlmExtractor(ask, settings.llm_model)
-
-
-def _embedder(settings: Settings) -> Embedder:
-    match settings.embedder:
-        case "minilm":
-            return MiniLmEmbedder(tick=monotonic_s)
-        case "endpoint":
-            return _endpoint(settings)
-        case "hashing":
-            return HashingEmbedder()
-    return NoEmbedder()
-
-
-def _finer(settings: Settings, embedder: Embedder) -> TokenEmbedder | None:
-    """Raises invalid_request for an embedder that doesn't know the pieces of a text."""
-    if not settings.tokens:
-        return None
-    if not isinstance(embedder, MiniLmEmbedder):
-        raise LinealError.invalid(
-            "LINEAL_TOKENS",
-            f"LINEAL_TOKENS needs LINEAL_EMBEDDER=minilm; it is {settings.embedder}.",
-        )
-    return embedder
-
-
-def _endpoint(settings: Settings) -> Embedder:
-    """Raises invalid_request for an endpoint without an address or a model."""
-    if settings.embed_url is None or settings.embed_model is None:
-        raise LinealError.invalid(
-            "LINEAL_EMBED_URL",
-            "LINEAL_EMBEDDER is endpoint: set LINEAL_EMBED_URL and LINEAL_EMBED_MODEL too.",
-        )
-    from lineal.embedders.endpoint import EndpointEmbedder  # late: it brings httpx
-
-    key = settings.embed_key.get_secret_value() if settings.embed_key else None
-    url = settings.embed_url.get_secret_value()
-    return EndpointEmbedder(url, settings.embed_model, key, dim=settings.embed_dim)
 
 
 def _secrets(settings: Settings) -> Secrets | None:

@@ -7,7 +7,7 @@ import itertools
 import secrets
 from typing import Protocol
 
-__all__ = ["Ids", "RandomIds", "SequentialIds"]
+__all__ = ["Ids", "RandomIds", "SequentialIds", "letter_id"]
 
 
 class Ids(Protocol):
@@ -20,6 +20,11 @@ class Ids(Protocol):
     def outcome(self) -> str:
         """The same of an outcome, `out_…`."""
         ...
+
+
+def letter_id() -> str:
+    """A new id of a letter, `let_…`: for people, never for a client to ask with."""
+    return "let_" + _token()
 
 
 class RandomIds:

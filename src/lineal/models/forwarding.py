@@ -66,7 +66,8 @@ class Settled(Model):
 
     delivered: it is gone from the outbox; remote_id: what its context is called there from now on.
     later: again at due_at; begun: whether it may have arrived. dead: a person must decide.
-    dropped: it isn't sent any more. receipt: the answer that its key shows from now on.
+    dropped: it isn't sent any more. receipt: the answer that its key shows from now on. undone: the
+    idempotency key whose receipt goes with it, as if the write had never been asked for.
     repeated: this attempt may have been the second to arrive.
     """
 
@@ -77,6 +78,7 @@ class Settled(Model):
     begun: bool = False
     reason: str | None = None
     receipt: Receipt | None = None
+    undone: str | None = None
     repeated: bool = False
 
 

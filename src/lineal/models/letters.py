@@ -26,9 +26,11 @@ __all__ = [
 
 class AppendLetter(Model):
     """A new context. context: as the ledger keeps it, its id included. title and summary may be
-    None, content shorter than the remote takes: the adapter makes of it what the remote asks."""
+    None, content shorter than the remote takes: the adapter makes of it what the remote asks.
+    provision: its user is made there, if there is none yet."""
 
     context: Context
+    provision: bool = False
 
 
 class UpdateLetter(Model):

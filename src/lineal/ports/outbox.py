@@ -21,6 +21,10 @@ class Outbox(Protocol):
     the store does.
     """
 
+    async def waits(self, tenant: str, user_id: str) -> bool:
+        """Whether anything that isn't dead stands in this queue."""
+        ...
+
     async def letter(self, letter_id: str) -> Letter | None:
         """As it is now; None once it is delivered or dropped."""
         ...

@@ -53,6 +53,11 @@ class Remote(Protocol):
 
     async def close(self) -> None: ...
 
+    def sends(self, letter: Letter) -> bool:
+        """Whether anything of this letter goes to the remote at all; what doesn't stays in the
+        ledger."""
+        ...
+
     async def send(self, letter: Letter, remote_id: str | None) -> Sent:
         """Deliver a letter. remote_id: what its context is called there, if it has been created."""
         ...
