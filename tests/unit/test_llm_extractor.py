@@ -135,6 +135,11 @@ def test_a_script_without_spaces_has_no_words_to_cut() -> None:
     assert Passages("私は東京に住んでいます").place_of("東京") == (2, 4)
 
 
+def test_a_letter_does_not_stand_in_the_same_letter_with_a_mark() -> None:
+    assert Passages("AB À").place_of("A") is None
+    assert Passages("AB À").place_of("à") == (3, 4)
+
+
 @given(text=st.text(max_size=60), start=st.integers(0, 60), length=st.integers(1, 60))
 def test_a_place_is_always_of_the_text_and_says_the_quote(
     text: str, start: int, length: int

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.engine.receipts import once, request_hash
+from lineal.policy.receipts import once, request_hash
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Receipt, Scope, Snapshot
 from lineal.models.context import AppendAnswer, AppendContext, MemoryType

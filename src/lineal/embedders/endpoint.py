@@ -8,19 +8,23 @@ window; vLLM refuses `dimensions` for a model that wasn't trained for them; Gemi
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import anyio
-import httpx
 
-from lineal.embedders.address import address_of, key_of
 from lineal.embedders.reply import Unfit, Vector, vectors_of
 from lineal.errors import LinealError
+from lineal.outbound.address import Address, address_of, bearer_of, key_of
+from lineal.outbound.advice import advice_of
+from lineal.outbound.caller import Caller, Reply
+from lineal.outbound.faults import Away
+from lineal.outbound.retrying import retried
 
 __all__ = ["EndpointEmbedder"]
+
+NAME = "The embeddings endpoint"
+PATH = "embeddings"
 
 TEXTS_MAX = 32
 """Of one request."""
@@ -34,22 +38,8 @@ SHORTER = (2_000, 500)
 """Characters that are tried when a longer text is refused: nearly always less than 512 tokens, the
 smallest window there is, in English and in any script."""
 
-CONNECT_TIMEOUT_S = 5.0
-IDLE_S = 60.0
-"""How long a connection is kept that nobody uses."""
-
 CONNECTIONS_MAX = 4
-
 RETRIES = 2
-RETRY_WAIT_S = 0.5
-"""Before the first retry, when the endpoint doesn't say how long; before each next one twice that
-of the one before."""
-
-ANSWER_BYTES_MAX = 16 * 2**20
-"""Of a whole answer: 32 vectors of 8,192 numbers take less than half."""
-
-BUSY = (429, 503)
-"""Statuses after which the same request may be answered."""
 
 NOT_UNDERSTOOD = (400, 422)
 """Statuses of an endpoint that doesn't know a parameter, among other things."""
@@ -59,25 +49,14 @@ REFUSED = (400, 413, 422, 500)
 
 _ADVICE = {
     400: "did not take the texts; check LINEAL_EMBED_MODEL",
-    401: "refused the key; check LINEAL_EMBED_KEY",
-    403: "refused the key; check LINEAL_EMBED_KEY",
     404: "has no such address or model; check LINEAL_EMBED_URL and LINEAL_EMBED_MODEL",
     413: "did not take so much text",
     422: "did not take the texts; check LINEAL_EMBED_MODEL",
     429: "has no room for more texts now",
-    503: "is overloaded or away",
 }
 
 _LASTING = (400, 401, 403, 404, 413, 422)
 """Statuses that the same request will meet again."""
-
-
-class _Answer(NamedTuple):
-    """An HTTP answer; the body of a 200 only. wait_s: what Retry-After says, in seconds."""
-
-    status: int
-    wait_s: float | None = None
-    body: bytes = b""
 
 
 class EndpointEmbedder:
@@ -99,12 +78,17 @@ class EndpointEmbedder:
         timeout_s: float = 20.0,
     ) -> None:
         """Raises invalid_request for a URL or a key that can't be one."""
-        self._url = address_of(url)
+        self._at = _address(url)
         self._model = model
-        self._key = key_of(key)
+        self._caller = Caller(
+            self._at.url,
+            bearer_of(key_of(key, self._at.key_setting)),
+            timeout_s=timeout_s,
+            connections_max=CONNECTIONS_MAX,
+            name=NAME,
+        )
         self._sends_dim = bool(dim)
         self._timeout_s = timeout_s
-        self._client: httpx.AsyncClient | None = None
         self.dim = dim or 0
         """0 until an answer has told, unless it was given."""
         self.version = f"endpoint:{model}" + (f"/{dim}" if dim else "")
@@ -125,7 +109,8 @@ class EndpointEmbedder:
 
         A text is read up to CHARS_MAX, or as far as the endpoint takes it.
         """
-        asked = [(at, text) for at, text in enumerate(map(_sent, texts)) if _says(text)]
+        cut = (text[:CHARS_MAX] for text in texts)
+        asked = [(at, text) for at, text in enumerate(cut) if _says(text)]
         if texts and not asked and not self.dim:
             await self.warm_up()
         found: dict[int, Vector] = {}
@@ -145,9 +130,7 @@ class EndpointEmbedder:
 
     async def close(self) -> None:
         """Close all connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        await self._caller.close()
 
     async def _asked(self, texts: list[str]) -> list[Vector]:
         """Of one request; when that is refused, of one for each text, ever shorter."""
@@ -168,94 +151,45 @@ class EndpointEmbedder:
             return await self._asked([texts[0][:shorter]])
         raise self._refused(answer.status)
 
-    def _read(self, answer: _Answer, number: int) -> list[Vector]:
+    def _read(self, reply: Reply, number: int) -> list[Vector]:
         try:
-            vectors = vectors_of(answer.body, number, self.dim)
+            vectors = vectors_of(reply.body, number, self.dim)
         except Unfit as unfit:
             raise self._failed(str(unfit), lasting=True) from None
         self.dim = len(vectors[0])
         return vectors
 
-    async def _in_time(self, texts: list[str], *, sized: bool = True) -> _Answer:
+    async def _in_time(self, texts: list[str], *, sized: bool = True) -> Reply:
         """sized: with `dimensions`, if they were given and are understood."""
         body: dict[str, Any] = {"model": self._model, "input": texts, "encoding_format": "float"}
         if sized and self._sends_dim:
             body["dimensions"] = self.dim
         with anyio.move_on_after(self._timeout_s):
             try:
-                return await self._retried(body)
-            except httpx.HTTPError as error:
-                raise self._failed(f"can't be reached ({type(error).__name__})") from error
+                return await retried(lambda: self._posted(body), retries=RETRIES)
+            except Away as away:  # vectors may be asked for again, whether or not it arrived
+                raise LinealError.unavailable(away.message) from None
         raise self._failed(f"did not answer within {self._timeout_s:g} s")
 
-    async def _retried(self, body: dict[str, Any]) -> _Answer:
-        """Some more tries after a full house or a lost connection, if there is time for them."""
-        for retry in range(RETRIES):
-            answer = await self._kept(body)
-            if answer.status not in BUSY:
-                return answer
-            wait_s = RETRY_WAIT_S * 2**retry if answer.wait_s is None else answer.wait_s
-            if anyio.current_time() + wait_s >= anyio.current_effective_deadline():
-                return answer
-            await anyio.sleep(wait_s)
-        return await self._posted(body)
-
-    async def _kept(self, body: dict[str, Any]) -> _Answer:
-        """A kept connection may have ended meanwhile: that is no answer either."""
-        try:
-            return await self._posted(body)
-        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
-            return _Answer(status=503, wait_s=0.0)
-
-    async def _posted(self, body: dict[str, Any]) -> _Answer:
-        if self._client is None:
-            self._client = self._opened()
-        async with self._client.stream("POST", self._url, json=body) as response:
-            if response.status_code != 200:
-                wait_s = _seconds(response.headers.get("retry-after", ""))
-                return _Answer(status=response.status_code, wait_s=wait_s)
-            return _Answer(status=200, body=await self._bounded(response))
-
-    async def _bounded(self, response: httpx.Response) -> bytes:
-        """The body, unless there is too much of it. Raw: a packed one could unpack to anything."""
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise self._failed("sends a compressed answer, which was not asked for")
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > ANSWER_BYTES_MAX:
-                raise self._failed(f"sends more than {ANSWER_BYTES_MAX} bytes")
-        return bytes(body)
-
-    def _opened(self) -> httpx.AsyncClient:
-        headers = {"accept-encoding": "identity"}
-        if self._key is not None:
-            headers["authorization"] = f"Bearer {self._key.get_secret_value()}"
-        return httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(self._timeout_s, connect=min(CONNECT_TIMEOUT_S, self._timeout_s)),
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, keepalive_expiry=IDLE_S),
-            verify=self._tls,
-            trust_env=False,
-            follow_redirects=False,
-        )
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Costs some 30 ms to make."""
-        return httpx.create_ssl_context(trust_env=False)
+    async def _posted(self, body: dict[str, Any]) -> Reply:
+        return await self._caller.call("POST", PATH, json=body, safe=True)
 
     def _refused(self, status: int) -> LinealError:
-        if 300 <= status < 400:
-            what = "points to another address; set LINEAL_EMBED_URL to the final one"
-            return self._failed(what, lasting=True)
-        what = _ADVICE.get(status, f"answered with status {status}")
-        return self._failed(what, lasting=status in _LASTING)
+        lasting = status in _LASTING or 300 <= status < 400
+        return self._failed(advice_of(status, self._at, _ADVICE), lasting=lasting)
 
     def _failed(self, what: str, *, lasting: bool = False) -> LinealError:
-        place = f"{self._url.scheme}://{self._url.netloc.decode('ascii')}"
-        message = f"The embeddings endpoint at {place} {what}."
+        message = f"{NAME} at {self._at.place} {what}."
         return LinealError.unavailable(message, retryable=not lasting)
+
+
+def _address(url: str) -> Address:
+    """Where texts go; the name of the call itself may be there or not."""
+    setting, key_setting = "LINEAL_EMBED_URL", "LINEAL_EMBED_KEY"
+    base = address_of(
+        url, setting, key_setting=key_setting, example="http://localhost:11434/v1", below=PATH
+    )
+    return Address(base, setting, key_setting)
 
 
 def _batches(asked: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
@@ -272,18 +206,5 @@ def _batches(asked: Sequence[tuple[int, str]]) -> Iterator[list[tuple[int, str]]
         yield batch
 
 
-def _sent(text: str) -> str:
-    """As far as it is read. Half a pair of surrogates can't be sent."""
-    return text[:CHARS_MAX].encode("utf-8", "replace").decode("utf-8")
-
-
 def _says(text: str) -> bool:
     return any(map(str.isalnum, text))
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Of a Retry-After; None for one that names a time of day, which is not worth a clock."""
-    try:
-        return max(0.0, float(retry_after)) if retry_after.isascii() else None
-    except ValueError:
-        return None

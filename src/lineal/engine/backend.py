@@ -18,8 +18,7 @@ from lineal.engine.matching import Matcher
 from lineal.engine.outcomes import outcomes, record_outcome
 from lineal.engine.reading import Reader
 from lineal.engine.recall import Recall
-from lineal.engine.receipts import once
-from lineal.engine.rows import missing_user, present
+from lineal.engine.rows import present
 from lineal.engine.trace import trace
 from lineal.engine.upserting import upsert
 from lineal.errors import Capability
@@ -51,7 +50,9 @@ from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.sheet import Rank
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.policy.missing import missing, missing_user
 from lineal.policy.ranking import BY_DEFAULT
+from lineal.policy.receipts import once
 from lineal.ports.backend import Support
 from lineal.ports.embedder import Embedder, TokenEmbedder
 from lineal.ports.evidence import Witness
@@ -226,12 +227,12 @@ class EmbeddedBackend:
             reads = Reads(context_ids=(wanted,), sightings=True)
             snapshot = await self._store.read(scope, reads)
             if wanted not in snapshot.contexts:
-                raise ingest.missing(wanted)
+                raise missing(wanted)
             answer = ContextAnswer.of(snapshot.contexts[wanted])
             return answer.model_copy(update={"sightings": snapshot.sightings.get(wanted, ())})
         revisions = await self._store.history(scope, wanted)
         if not revisions:
-            raise ingest.missing(wanted)
+            raise missing(wanted)
         return ContextAnswer.of(ingest.past(revisions, request))
 
     async def get_user(self, stamp: Stamp, request: GetUser) -> UserAnswer:
@@ -254,7 +255,7 @@ class EmbeddedBackend:
         """Every revision, first to last; raises not_found."""
         revisions = await self._store.history(_tenant_only(stamp.scope), context_id)
         if not revisions:
-            raise ingest.missing(context_id)
+            raise missing(context_id)
         return revisions
 
     async def schema(self, domain: str) -> Schema:

@@ -7,10 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from lineal.engine.contexts import awaiting
-from lineal.engine.ingest import missing
 from lineal.engine.later import Later
 from lineal.engine.reading import Reader
-from lineal.engine.receipts import once
 from lineal.engine.rows import remade
 from lineal.errors import LinealError
 from lineal.models.changes import (
@@ -30,6 +28,8 @@ from lineal.models.lineage import Relation
 from lineal.models.schema import Schema
 from lineal.models.user import UserRow
 from lineal.policy import merging, provenance
+from lineal.policy.missing import missing
+from lineal.policy.receipts import once
 from lineal.ports.store import Store
 
 __all__ = ["Forgetter", "forget", "restore"]

@@ -39,6 +39,7 @@ from lineal.models.context import (
 from lineal.models.user import UserRow
 from lineal.policy import merging
 from lineal.policy.duplicates import same
+from lineal.policy.missing import missing
 
 __all__ = [
     "Text",
@@ -47,7 +48,6 @@ __all__ = [
     "enrichment",
     "found_in",
     "merged",
-    "missing",
     "past",
     "relived",
     "update",
@@ -305,13 +305,3 @@ def past(revisions: tuple[Context, ...], request: GetContext) -> Context:
             created_at=rfc3339(first.created_at),
         )
     return known[-1]
-
-
-def missing(context_id: str) -> LinealError:
-    """What to say of an id that isn't live: the same for one that ended as for one that never
-    was, and for another tenant's, so that nothing is told of what is not there to be read."""
-    return LinealError.not_found(
-        f"Context '{context_id[:80]}' is not known here: it never was, it has expired, or it was "
-        "forgotten. Find ids with search_context.",
-        context_id=context_id,
-    )

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import anyio
 
 from lineal.engine.reading import Reader
-from lineal.engine.rows import missing_user, present, said
+from lineal.engine.rows import present, said
 from lineal.engine.shortlist import Headed, Shortlist, is_fresh
 from lineal.errors import LinealError
 from lineal.models.changes import Changes, Plan, Reads, Scope, Snapshot, Stamp, Task
@@ -20,6 +20,7 @@ from lineal.models.matching import MatchAnswer, MatchUsers
 from lineal.models.schema import Schema
 from lineal.models.user import Head
 from lineal.policy import deriving, matching, merging, refreshing
+from lineal.policy.missing import missing_user
 from lineal.ports.embedder import OFF, Embedder
 from lineal.ports.schemas import Schemas
 from lineal.ports.store import Store

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from lineal.engine.receipts import once
-from lineal.engine.rows import missing_user, owner_of
+from lineal.engine.rows import owner_of
 from lineal.errors import LinealError
 from lineal.ids import Ids
 from lineal.models.changes import Changes, Outcome, Plan, Reads, Scope, Snapshot, Stamp
 from lineal.models.matching import OutcomeAnswer, RecordOutcome
 from lineal.policy import provenance
+from lineal.policy.missing import missing_user
+from lineal.policy.receipts import once
 from lineal.ports.store import Store
 
 __all__ = ["outcomes", "record_outcome", "recorded"]

@@ -15,6 +15,7 @@ from lineal.models.lineage import Lineage
 from lineal.models.schema import Schema
 from lineal.models.user import Head, HeadInfo, UserRow
 from lineal.policy import deriving, merging, provenance, refreshing
+from lineal.policy.missing import missing_user
 from lineal.policy.schemas import taken
 from lineal.ports.extractor import Extracted, Extraction
 
@@ -25,7 +26,6 @@ __all__ = [
     "ended_task",
     "ends_at",
     "enriched",
-    "missing_user",
     "owner_of",
     "present",
     "provisioned",
@@ -292,15 +292,6 @@ def provisioned(stamp: Stamp, schema: Schema, now: datetime) -> UserRow:
         updated_at=now,
         last_enriched_at=now,
         lineage=provenance.joined(None, provenance.observed(stamp.evidence), now),
-    )
-
-
-def missing_user(scope: Scope) -> LinealError:
-    """What to say of a user who has no live row in the domain."""
-    return LinealError.not_found(
-        f"User '{scope.user_id}' is not known in domain '{scope.domain}'. Call upsert_user first.",
-        user_id=scope.user_id,
-        domain=scope.domain,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lineal.engine.ingest import missing
 from lineal.models.changes import Reads, Scope, Snapshot, Tombstone
 from lineal.models.context import Context
 from lineal.models.lineage import Direction, Edge, Trace, TraceLineage, TraceNode
+from lineal.policy.missing import missing
 from lineal.policy.provenance import basis_of
 from lineal.ports.store import Store
 

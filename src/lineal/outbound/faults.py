@@ -13,8 +13,11 @@ class Away(LinealError):
     """The service can't be used now; the same request may be taken later.
 
     arrived: False when it surely was not taken (no connection, 429, 503 ...), None when it may have
-    been (no answer in time, a cut connection, 500). wait_s: how long it asks to be left alone.
-    answered: the status of its answer, if there was one.
+    been (no answer in time, a cut connection, 500). wait_s: how long it asks to be left alone,
+    0-3,600, None where it doesn't say. answered: the status of its answer, if there was one, whole
+    or not. retryable: only where it surely was not taken; whoever asks for something that may be
+    taken twice can do so all the same. The message names the service and its host, never a key, a
+    path or a query.
     """
 
     def __init__(

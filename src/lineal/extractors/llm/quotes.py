@@ -67,7 +67,9 @@ def _joined(text: str, at: int) -> bool:
 
 
 def _of_a_word(character: str) -> bool:
-    return character.isdigit() or character.lower() != character.upper()
+    """Marks belong to the letter before them: an A doesn't stand in an À."""
+    is_letter = character.isdigit() or character.lower() != character.upper()
+    return is_letter or unicodedata.category(character).startswith("M")
 
 
 def _fold(text: str) -> tuple[str, list[int]]:
