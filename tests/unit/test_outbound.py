@@ -502,6 +502,7 @@ async def test_a_service_that_never_greets_surely_did_not_get_the_request() -> N
 async def test_a_service_that_greets_otherwise_surely_did_not_get_the_request() -> None:
     def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example.com ESMTP\r\n")
+        writer.close()
 
     async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
