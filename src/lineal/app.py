@@ -7,36 +7,30 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 from pydantic import ValidationError
 
+from lineal.backends import backend_of, check_schema, open_ledger, schema_files, store_path
 from lineal.capture.places import Places
 from lineal.capture.project import identify
 from lineal.capture.witness import SessionWitness
 from lineal.clock import SystemClock
 from lineal.detectors.detector import Detector
-from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import LinealError
-from lineal.ids import RandomIds
 from lineal.models.changes import Call
 from lineal.models.context import SOURCES
 from lineal.models.lineage import Evidence
 from lineal.models.project import Project
-from lineal.models.schema import Schema
-from lineal.parts import embedder_of, extractor_of, finer_of
 from lineal.policy.limits import Limits
-from lineal.policy.ranking import ranking
 from lineal.policy.redaction import allowing, entries
 from lineal.ports.backend import Backend
 from lineal.ports.evidence import Witness
+from lineal.ports.outbox import Outbox
 from lineal.ports.resolver import Resolver
-from lineal.ports.store import Store
-from lineal.schemas.book import SHIPPED, SchemaBook, read_schema
 from lineal.service import Defaults, Pointers, Secrets, Service
 from lineal.settings import Settings, environment
 
@@ -48,15 +42,14 @@ __all__ = [
     "backend_of",
     "check_schema",
     "local_call",
+    "open_outbox",
     "open_service",
     "project_of",
+    "run_http",
     "run_stdio",
     "schema_files",
     "store_path",
 ]
-
-BACKENDS_GROUP = "lineal.backends"
-"""Entry-point group of third-party backends: scheme → factory(settings) → Backend."""
 
 RESOLVERS_GROUP = "lineal.resolvers"
 """Entry-point group of those that follow a memory_ref: scheme → factory(settings) → Resolver."""
@@ -67,76 +60,20 @@ NO_PROJECT = "none"
 COMPLETING_AGAIN_S = 30.0
 """Until a store that couldn't be asked is asked again."""
 
+FETCH_WITHIN_S = 5.0
+"""For a document of the issuer's; a request waits for it."""
+
+NOT_THE_CLIENTS: dict[str, object] = {
+    "client_session_id": None,
+    "client_entrypoint": None,
+    "client_project_dir": None,
+    "project_dir": None,
+}
+"""Over HTTP the process's environment tells nothing of its clients."""
+
+NOT_WATCHED: dict[str, object] = {"capture": "off"}
+
 _log = logging.getLogger("lineal")
-
-
-def store_path(settings: Settings) -> Path:
-    """Where the embedded store's file is; meaningful for a sqlite backend."""
-    url = settings.backend.get_secret_value()
-    parts = urlsplit(url)
-    name = "" if url == "sqlite" else unquote(parts.netloc + parts.path)
-    path = Path(name) if name.strip("/") else settings.home / "lineal.db"
-    # sqlite:///abs/path is absolute; sqlite:name.db lies in the data directory.
-    return path if path.is_absolute() else settings.home / path
-
-
-def backend_of(settings: Settings, witness: Witness | None = None) -> Backend:
-    """The configured backend, not yet opened. Raises invalid_request for an unknown one.
-
-    witness: who knows later what is not known of a write at once.
-    """
-    url = settings.backend.get_secret_value()
-    scheme = url.split(":", 1)[0] if url else "sqlite"
-    if scheme == "sqlite":
-        return _embedded(settings, _sqlite(settings), "sqlite", witness)
-    if scheme == "memory":
-        from lineal.stores.memory import MemoryStore
-
-        clock = SystemClock(settings.clock_offset_s)
-        return _embedded(
-            settings, MemoryStore(clock=clock, language=settings.language), "memory", witness
-        )
-    found = importlib.metadata.entry_points(group=BACKENDS_GROUP, name=scheme)
-    for entry in found:
-        factory: Callable[[Settings], Backend] = entry.load()
-        return factory(settings)
-    raise LinealError.invalid(
-        "LINEAL_BACKEND",
-        f"LINEAL_BACKEND names the unknown backend '{scheme}'. Known: sqlite:///path, memory://, "
-        f"and what is registered under the entry-point group '{BACKENDS_GROUP}'.",
-    )
-
-
-def _sqlite(settings: Settings) -> Store:
-    from lineal.stores.sqlite import SqliteStore
-
-    return SqliteStore(
-        store_path(settings),
-        clock=SystemClock(settings.clock_offset_s),
-        durability=settings.durability,
-        busy_timeout_s=settings.busy_timeout_s,
-        allow_network_fs=settings.allow_network_fs,
-        language=settings.language,
-    )
-
-
-def _embedded(settings: Settings, store: Store, name: str, witness: Witness | None) -> Backend:
-    embedder = embedder_of(settings)
-    return EmbeddedBackend(
-        store,
-        schemas=SchemaBook(_schema_directories(settings)),
-        extractor=extractor_of(settings),
-        embedder=embedder,
-        finer=finer_of(settings, embedder),
-        ids=RandomIds(),
-        clock=SystemClock(settings.clock_offset_s),
-        heads_per_minute=settings.heads_per_minute,
-        witness=witness,
-        grace=timedelta(seconds=settings.grace_s),
-        rank=ranking(settings.ranking),
-        search_wait_s=settings.search_wait_s,
-        name=name,
-    )
 
 
 def _secrets(settings: Settings) -> Secrets | None:
@@ -159,21 +96,6 @@ def _allowed(listed: str) -> tuple[str, ...]:
                 f"LINEAL_SECRETS_ALLOW names a file that can't be read: {error.strerror}.",
             ) from None
     return entries(listed)
-
-
-def schema_files(settings: Settings) -> tuple[Path, ...]:
-    """Every registered schema's file."""
-    directories = _schema_directories(settings)
-    return tuple(path for place in directories for path in sorted(place.glob("*.json")))
-
-
-def check_schema(path: Path) -> Schema:
-    """The schema in a file. Raises invalid_request naming the file, the line and what is wrong."""
-    return read_schema(path)
-
-
-def _schema_directories(settings: Settings) -> list[Path]:
-    return [SHIPPED, *([settings.schemas] if settings.schemas else [])]
 
 
 def witness_of(settings: Settings, *, read_only: bool = False) -> SessionWitness | None:
@@ -222,6 +144,19 @@ def _pointers(settings: Settings) -> Pointers:
     found = importlib.metadata.entry_points(group=RESOLVERS_GROUP)
     factories: dict[str, Callable[[Settings], Resolver]] = {e.name: e.load() for e in found}
     return Pointers({scheme: made(settings) for scheme, made in factories.items()})
+
+
+@asynccontextmanager
+async def open_outbox(settings: Settings) -> AsyncIterator[Outbox]:
+    """What waits for a remote backend; nothing is delivered meanwhile. Raises unsupported for a
+    backend that doesn't forward."""
+    store, outbox = open_ledger(settings)
+    await store.open()
+    try:
+        yield outbox
+    finally:
+        with anyio.CancelScope(shield=True):
+            await store.close()
 
 
 @asynccontextmanager
@@ -286,6 +221,100 @@ def run_stdio(front: Front, *, read_only: bool = False) -> int:
     with exporting(Asked(settings.client_otel_exporter, settings.client_otel_protocol)):
         anyio.run(_serve, settings, wrong, front, read_only)
     return 0
+
+
+def run_http(*, read_only: bool = False) -> int:
+    """Serve MCP and REST over HTTP until SIGTERM or SIGINT; the exit status, 1 where it could not
+    begin, which is said on stderr."""
+    from lineal.telemetry.setup import Asked, exporting  # late: a command line has no use for it
+
+    try:
+        settings = Settings().model_copy(update=NOT_THE_CLIENTS)
+    except ValidationError as error:
+        return _not_served(_settings_error(error))
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=settings.log_level.upper(),
+        format="lineal %(levelname)s %(name)s: %(message)s",
+    )
+    with exporting(Asked(settings.client_otel_exporter, settings.client_otel_protocol)):
+        try:
+            anyio.run(_serve_http, settings, read_only)
+        except LinealError as error:
+            return _not_served(error)
+    return 0
+
+
+def _not_served(error: LinealError) -> int:
+    print(f"lineal: {error.message}", file=sys.stderr, flush=True)  # noqa: T201
+    return 1
+
+
+async def _serve_http(settings: Settings, read_only: bool) -> None:
+    """Raises LinealError for what stands against serving, before anything is listened on."""
+    from lineal.faces.http.app import Limits as HttpLimits
+    from lineal.faces.http.app import Process, build_app
+    from lineal.faces.http.serving import listen, serve_app
+    from lineal.faces.mcp.access import OneClient
+    from lineal.faces.rest.access import ServiceAccess
+    from lineal.faces.rest.routes import routes
+
+    process = Process.of(
+        settings.http_host,
+        settings.home,
+        SystemClock(settings.clock_offset_s),
+        hosts=settings.http_hosts,
+        origins=settings.http_origins,
+        tenant=settings.tenant,
+        issuer=settings.issuer,
+        public_url=settings.public_url,
+        tenant_claim=settings.tenant_claim,
+        fetch=_fetch,
+        read_only=read_only,
+    )
+    limits = HttpLimits(settings.body_bytes, settings.rate_per_second, settings.result_chars)
+    listening = listen(settings.http_host, settings.http_port)
+    async with AsyncExitStack() as stack:
+
+        async def connect() -> Service:
+            # What others' clients do isn't in this machine's transcripts.
+            watched = settings if process.is_open() else settings.model_copy(update=NOT_WATCHED)
+            return await stack.enter_async_context(open_service(watched, traced=True))
+
+        access = OneClient(connect)
+        app = build_app(access.service, routes(ServiceAccess(access.service)), process, limits)
+        await access.service()
+        async with anyio.create_task_group() as tasks:
+            if not read_only:
+                tasks.start_soon(_completing, access)
+                tasks.start_soon(_background, access)
+            if settings.sweep_interval_s and not read_only:
+                tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
+            await serve_app(app, listening, process.greeting(listening))
+            tasks.cancel_scope.cancel()
+        await access.leave()
+
+
+async def _fetch(url: str) -> bytes:
+    """A document of the issuer's. Raises unavailable."""
+    from lineal.outbound.address import address_of
+    from lineal.outbound.caller import Caller
+
+    parts = urlsplit(url)
+    base = address_of(
+        f"{parts.scheme}://{parts.netloc}",
+        "LINEAL_ISSUER",
+        key_setting="no setting",
+        example="https://login.example",
+    )
+    caller = Caller(base, {}, timeout_s=FETCH_WITHIN_S, bytes_max=2**20, name="The issuer")
+    try:
+        reply = await caller.call("GET", parts.path, params=dict(parse_qsl(parts.query)) or None)
+    finally:
+        await caller.close()
+    if reply.status != 200:
+        raise LinealError.unavailable(f"The issuer's {parts.path} answers {reply.status}.")
+    return reply.body
 
 
 async def _serve(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import Field, SkipValidation
 
@@ -22,6 +22,7 @@ __all__ = [
     "EVIDENCE",
     "SIGHTINGS_MAX",
     "USER_REVISIONS_MAX",
+    "Amend",
     "Call",
     "Changes",
     "Completed",
@@ -332,6 +333,9 @@ class Plan(NamedTuple, Generic[Answer]):
 
 Decide = Callable[[Snapshot], Plan[Answer]]
 """Pure: sees a snapshot, returns a plan, or raises LinealError to keep nothing."""
+
+Amend = Callable[[Scope, Decide[Any]], Decide[Any]]
+"""What a decision becomes before it is made, in the task of whoever commits it."""
 
 
 class SweepReport(Model):

@@ -81,7 +81,8 @@ class Sent(Model):
 
 class RemoteRecord(Model):
     """One context as the remote tells it. local_id, tenant, user_id, domain: what lineal wrote
-    beside it, None for what others stored there. score: higher is better, None outside a search."""
+    beside it, None for what others stored there; whose that is stands in tenant and user_id where
+    the remote knows users. score: higher is better, None outside a search."""
 
     remote_id: str
     local_id: str | None = None

@@ -38,12 +38,14 @@ class Outbox(Protocol):
         true where a holder's time ran out; while held they count as begun."""
         ...
 
-    async def settle(self, settled: Sequence[Settled]) -> None:
-        """Keep what became of letters, all in one transaction. One that is gone is passed over."""
+    async def settle(self, settled: Sequence[Settled], *, holder: str | None = None) -> None:
+        """Keep what became of letters, all in one transaction. One that is gone is passed over, and
+        one that is put off or refused but held by another than `holder` (None: whoever) now."""
         ...
 
-    async def release(self, letter_ids: Sequence[str]) -> None:
-        """Give back letters that were claimed and not tried: as if they had never been held."""
+    async def release(self, letter_ids: Sequence[str], *, holder: str | None = None) -> None:
+        """Give back letters that were claimed and not tried: as if they had never been held by
+        `holder` (None: by whoever holds them)."""
         ...
 
     async def next_due_in_s(self) -> float | None:

@@ -14,11 +14,14 @@ import pytest
 
 from lineal.clock import to_ms
 from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
+from lineal.models.forwarding import Counterpart, Letter, OutboxState
 from lineal.models.search import TextQuery
 from lineal.models.sheet import Meaning, Space
 from lineal.models.user import Head
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.context_rows import ContextRow, Marks
+from lineal.stores.sqlite.migrate import migrate
+from lineal.stores.sqlite.outbox import SqliteOutbox
 from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from lineal.testing.samples import (
     ADA,
@@ -124,7 +127,7 @@ async def test_every_old_row_is_read_as_it_was_written(path: Path) -> None:
             name="coding", version="v1", vector=(0.5, -0.5)
         )
         assert (await store.find(ADA, TextQuery(terms=("note",)))).matched == 2
-        assert (await store.stats(ADA)).schema_version == VERSION == 4
+        assert (await store.stats(ADA)).schema_version == VERSION == 5
         report = await store.verify()
         assert (report.ok, report.checked) == (True, 7)
 
@@ -332,3 +335,47 @@ async def test_the_old_index_of_words_is_gone(third: Path) -> None:
     names = connection.execute("SELECT name FROM sqlite_schema").fetchall()
     connection.close()
     assert [name for (name,) in names if str(name).startswith("context_text")] == []
+
+
+@pytest.fixture
+def fourth(third: Path) -> Path:
+    """The third version's rows, as the fourth kept and indexed them."""
+    connection = apsw.Connection(str(third))
+    migrate(connection, always(), MIGRATIONS[:4])
+    assert connection.pragma("user_version") == 4
+    connection.close()
+    return third
+
+
+async def test_a_store_of_the_fourth_version_keeps_its_rows_and_has_an_empty_outbox(
+    fourth: Path,
+) -> None:
+    async with opened(fourth) as store:
+        assert (await store.stats(ADA)).schema_version == VERSION
+        page = await store.find(ADA, TextQuery(terms=("walnut",), projects=("p",)))
+        assert [found.context.context_id for found in page.candidates] == ["ctx_2"]
+        box = SqliteOutbox(store)
+        assert await box.state() == OutboxState()
+        assert await box.next_due_in_s() is None
+        assert await box.orphans() == ()
+        report = await store.verify()
+        assert (report.ok, report.checked) == (True, 9)
+
+
+async def test_a_store_of_the_fourth_version_takes_letters_and_names_of_old_memories(
+    fourth: Path,
+) -> None:
+    whose: dict[str, Any] = {"tenant": "acme", "user_id": "ada", "domain": "coding"}
+    told = Counterpart(kind="context", **whose, local_id="ctx_1", remote_id="r1")
+    gone = told.model_copy(update={"local_id": "ctx_gone", "remote_id": "r2"})
+    times = {"posted_at": START, "due_at": START}
+    asks = Letter(letter_id="a", **whose, verb="update", context_id="ctx_2", body="{}", **times)
+    async with opened(fourth) as store:
+        await keep(store, letters=(asks,), counterparts=(told, gone))
+        await keep(store, forget=("ctx_2",))
+    async with opened(fourth) as store:
+        box = SqliteOutbox(store)
+        assert await box.counterpart(ADA, "ctx_1") == told
+        assert await box.orphans() == (gone,)
+        assert await box.claim_letters("me", held_s=60) == ()
+        assert (await store.verify()).ok

@@ -45,6 +45,10 @@ def check(tenant: Tenant, scope: Scope, changes: Changes, now: datetime) -> None
     _check_sightings(tenant, scope, changes, now)
     if any(task.tenant != scope.tenant for task in (*changes.tasks, *changes.done)):
         raise LinealError.invalid("tasks", "A task belongs to the tenant of its write.")
+    if changes.letters or changes.settled or changes.counterparts:
+        raise LinealError.invalid(
+            "letters", "A store in memory has no outbox; it forwards nothing."
+        )
     if changes.heads and None in (scope.user_id, scope.domain):
         raise LinealError.invalid("scope", "A head belongs to one user in one domain; name both.")
 

@@ -7,9 +7,10 @@ from collections.abc import Container
 import apsw
 
 from lineal.models.changes import Tombstone
-from lineal.stores.sqlite import entries, receipts
+from lineal.stores.sqlite import counterparts, entries, receipts
 from lineal.stores.sqlite.alike import drop_keys
 from lineal.stores.sqlite.context_rows import ContextRow
+from lineal.stores.sqlite.letters import erase_letters
 from lineal.stores.sqlite.rows import tombstone_values
 from lineal.stores.sqlite.statements import all_rows
 from lineal.stores.sqlite.tasks import tasks_of_context, tasks_of_user
@@ -34,6 +35,8 @@ def erase_context(connection: apsw.Connection, row: ContextRow, mark: Tombstone)
     connection.execute(_DELETE_SIGHTINGS, (row.seq,))
     connection.execute(_DELETE_CONTEXT, (row.seq,))
     connection.execute(_REPLACE_TOMBSTONE, tombstone_values(row.tenant, mark))
+    erase_letters(connection, row.tenant, row.context_id)
+    counterparts.mark(connection, row.tenant, row.context_id)
 
 
 def unlist_context(connection: apsw.Connection, row: ContextRow) -> None:

@@ -12,7 +12,7 @@ from lineal.errors import LinealError
 from lineal.models.changes import USER_REVISIONS_MAX, Changes, Fingerprint, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
-from lineal.stores.sqlite import entries, receipts
+from lineal.stores.sqlite import counterparts, entries, letters, receipts
 from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.completing import complete
 from lineal.stores.sqlite.context_rows import ContextRow, Marks
@@ -58,8 +58,10 @@ _REPLACE_HEAD = "INSERT OR REPLACE INTO head VALUES (?, ?, ?, ?, ?, ?, ?)"
 def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datetime) -> None:
     """Keep all of it, or raise LinealError: conflict for a revision that doesn't follow.
 
-    In this order: what is given back is live, so it can be completed and revised by the same write.
+    In this order: what became of letters is kept before others are posted, which may go at once
+    then. What is given back is live, so it can be completed and revised by the same write.
     """
+    _keep_letters(connection, scope, changes, to_ms(now))
     give_back(connection, scope, changes.restore, now)
     if changes.completed is not None:
         complete(connection, scope, changes.completed, now)
@@ -72,6 +74,14 @@ def keep(connection: apsw.Connection, scope: Scope, changes: Changes, now: datet
         _forget(connection, scope, name, now)
     if changes.receipt is not None:
         receipts.keep(connection, scope.tenant, changes, changes.receipt)
+
+
+def _keep_letters(connection: apsw.Connection, scope: Scope, changes: Changes, now_ms: int) -> None:
+    letters.settle(connection, changes.settled, now_ms)
+    for told in changes.counterparts:
+        counterparts.keep_of_write(connection, scope, told)
+    for letter in changes.letters:
+        letters.post(connection, scope, letter, now_ms)
 
 
 def _keep_contexts(

@@ -13,6 +13,8 @@ from lineal.stores.sqlite.statements import all_rows, one_row
 
 __all__ = [
     "RECEIPT_LIFE",
+    "answer_anew",
+    "drop",
     "drop_older",
     "empty_of_context",
     "empty_of_user",
@@ -91,11 +93,27 @@ def empty_of_user(connection: apsw.Connection, tenant: str, user_id: str, domain
         _empty(connection, tenant, key)
 
 
+def answer_anew(connection: apsw.Connection, tenant: str, new: Receipt) -> None:
+    """Show another answer from now on, of the same request. What is gone stays gone, and what was
+    emptied empty: what it showed has ended."""
+    kept = _kept(connection, tenant, new.key)
+    if kept is None or not kept.answer or new.request_hash != kept.request_hash:
+        return
+    values = receipt_values(tenant, kept.model_copy(update={"answer": new.answer}))
+    connection.execute(_REPLACE, values)
+
+
+def drop(connection: apsw.Connection, tenant: str, key: str) -> None:
+    """As if nothing had been asked for under this key."""
+    for statement in _DELETE:
+        connection.execute(statement, (tenant, key))
+
+
 def drop_older(connection: apsw.Connection, before_ms: int, limit: int) -> int:
     """Take out at most `limit` receipts from before then; returns how many."""
     old = all_rows(connection, _SELECT_OLD, before_ms, limit)
     for tenant, key in old:
-        _drop(connection, tenant, key)
+        drop(connection, tenant, key)
     return len(old)
 
 
@@ -109,8 +127,3 @@ def _empty(connection: apsw.Connection, tenant: str, key: str) -> None:
     if kept is not None and kept.answer:
         values = receipt_values(tenant, kept.model_copy(update={"answer": ""}))
         connection.execute(_REPLACE, values)
-
-
-def _drop(connection: apsw.Connection, tenant: str, key: str) -> None:
-    for statement in _DELETE:
-        connection.execute(statement, (tenant, key))

@@ -337,7 +337,71 @@ CREATE TABLE code (
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = """
+-- One write on its way to a remote backend (letters.py). dead_at: NULL while it waits. The body
+-- stands behind what changes, so that none of it is read for that.
+CREATE TABLE letter (
+    letter_number INTEGER PRIMARY KEY AUTOINCREMENT,
+    letter_id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    letter_verb TEXT NOT NULL,
+    context_id TEXT NOT NULL,
+    posted_at INTEGER NOT NULL,
+    letter_due_at INTEGER NOT NULL,
+    letter_tries INTEGER NOT NULL,
+    begun INTEGER NOT NULL,
+    holder TEXT,
+    holder_until INTEGER,
+    dead_at INTEGER,
+    letter_reason TEXT,
+    letter_body TEXT NOT NULL,
+    letter_digest BLOB NOT NULL
+) STRICT;
+CREATE INDEX letter_waiting ON letter (tenant, user_id, letter_number, posted_at)
+    WHERE dead_at IS NULL;
+CREATE INDEX letter_dead ON letter (letter_number, tenant) WHERE dead_at IS NOT NULL;
+CREATE INDEX letter_begun ON letter (letter_number) WHERE (begun = 1 OR holder IS NOT NULL);
+CREATE INDEX letter_context ON letter (tenant, context_id, letter_verb) WHERE context_id <> '';
+
+-- Made from the letters: the first that waits of each user, and from when on it can be claimed.
+CREATE TABLE queue (
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    first_number INTEGER NOT NULL,
+    ready_at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_ready ON queue (ready_at, first_number);
+
+-- What a context, or a user's row, is called at the remote. orphaned: 1 for a context that is kept
+-- here no more and whose deletion no letter asks for.
+CREATE TABLE counterpart (
+    counterpart_kind TEXT NOT NULL,
+    local_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    domain TEXT NOT NULL,
+    remote_id TEXT NOT NULL,
+    shown_until INTEGER,
+    orphaned INTEGER NOT NULL,
+    counterpart_digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, counterpart_kind, local_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX counterpart_remote ON counterpart (tenant, remote_id)
+    WHERE counterpart_kind = 'context';
+CREATE INDEX counterpart_orphan ON counterpart (tenant, local_id) WHERE orphaned = 1;
+
+-- How many letters were sent a second time, ever.
+CREATE TABLE repeated (
+    repeats INTEGER NOT NULL,
+    tenant TEXT PRIMARY KEY,
+    repeats_digest BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """Appended to, never edited: the number of those that ran is the file's user_version."""
 
 INDEXED = 4

@@ -16,6 +16,7 @@ import apsw
 from lineal.clock import Clock
 from lineal.errors import LinealError
 from lineal.models.changes import (
+    Amend,
     Decide,
     OutcomePage,
     Peer,
@@ -73,7 +74,8 @@ class SqliteStore:
 
     busy_timeout_s: how long a write waits for its turn before `unavailable`. mounts: the table that
     tells network file systems. language: of the words of a new store; one that is there has its
-    own (`rebuild_words`). Runs inside asyncio loops; nothing it does blocks them.
+    own (`rebuild_words`). amend: what becomes of each decision before it goes to the writer. Runs
+    inside asyncio loops; nothing it does blocks them.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class SqliteStore:
         read_only: bool = False,
         mounts: Path = MOUNTS,
         language: str = "english",
+        amend: Amend | None = None,
     ) -> None:
         self.path = path
         self._clock = clock
@@ -96,6 +99,7 @@ class SqliteStore:
         self._asked_read_only = read_only
         self._mounts = mounts
         self._language = language
+        self._amend = amend
         self._pid = os.getpid()
         self._opening: Opening | None = None
         self._opened: Opened | None = None
@@ -132,32 +136,32 @@ class SqliteStore:
                 await anyio.to_thread.run_sync(opened.close, self._busy_timeout_s)
 
     async def commit(self, scope: Scope, reads: Reads, decide: Decide[Answer]) -> Answer:
+        decided = decide if self._amend is None else self._amend(scope, decide)
+
         def run(transaction: Transaction) -> Answer:
             now = transaction.now()
             shown = look.snapshot(transaction.connection, scope, reads, now)
-            changes, answer = decide(shown)
+            changes, answer = decided(shown)
             if not changes.empty:
                 keep(transaction.connection, scope, changes, now)
                 transaction.wrote = True
                 transaction.erased = transaction.erased or bool(changes.forget or changes.rewritten)
             return answer
 
-        return await self._write(run)
+        return await self.write(run)
 
     async def read(self, scope: Scope, reads: Reads) -> Snapshot:
-        return await self._look(lambda view: look.snapshot(view.connection, scope, reads, view.now))
+        return await self.look(lambda view: look.snapshot(view.connection, scope, reads, view.now))
 
     async def find(self, scope: Scope, query: TextQuery, rank: Rank = BY_DEFAULT) -> CandidatePage:
         look_for = search.find if query.as_of is None else past.find
-        return await self._look(
-            lambda view: look_for(view.connection, scope, query, rank, view.now)
-        )
+        return await self.look(lambda view: look_for(view.connection, scope, query, rank, view.now))
 
     async def speakers(self, scope: Scope, projects: tuple[str, ...] | None) -> tuple[str, ...]:
-        return await self._look(lambda view: shelves.speakers(view.connection, scope, projects))
+        return await self.look(lambda view: shelves.speakers(view.connection, scope, projects))
 
     async def unembedded(self, space: Space, *, most: int = 1_000) -> int:
-        return await self._look(lambda view: embedding.left(view.connection, space, most))
+        return await self.look(lambda view: embedding.left(view.connection, space, most))
 
     async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
         def run(transaction: Transaction) -> EmbedBatch | None:
@@ -165,10 +169,10 @@ class SqliteStore:
             now = transaction.now()
             return embedding.claim(transaction.connection, space, owner, limit, now)
 
-        work = await self._look(
+        work = await self.look(
             lambda view: embedding.claimable(view.connection, space, owner, view.now)
         )
-        return await self._write(run) if work else None
+        return await self.write(run) if work else None
 
     async def keep_vectors(
         self,
@@ -180,59 +184,57 @@ class SqliteStore:
             transaction.wrote = True
             embedding.keep(transaction.connection, batch, made, pieces)
 
-        await self._write(run)
+        await self.write(run)
 
     async def drop_other_vectors(self, space: Space) -> None:
         def run(transaction: Transaction) -> None:
             transaction.wrote = True
             embedding.drop_others(transaction.connection, space)
 
-        await self._write(run)
+        await self.write(run)
 
     async def rebuild_words(self, language: str) -> None:
         def run(transaction: Transaction) -> None:
             transaction.wrote = True
             entries.rebuild(transaction.connection, language)
 
-        await self._write(run)
+        await self.write(run)
 
     async def history(self, scope: Scope, context_id: str) -> tuple[Context, ...]:
-        return await self._look(
+        return await self.look(
             lambda view: contexts.history(view.connection, scope, context_id, view.now)
         )
 
     async def edges(
         self, scope: Scope, context_ids: tuple[str, ...], direction: Direction
     ) -> tuple[Edge, ...]:
-        return await self._look(
+        return await self.look(
             lambda view: graph.edges(view.connection, scope, context_ids, direction)
         )
 
     async def tombstones(self, scope: Scope, context_ids: tuple[str, ...]) -> dict[str, Tombstone]:
-        return await self._look(
+        return await self.look(
             lambda view: contexts.tombstones(view.connection, scope, context_ids, view.now)
         )
 
     async def head(self, scope: Scope, name: str) -> Head | None:
-        return await self._look(lambda view: users.head(view.connection, scope, name, view.now))
+        return await self.look(lambda view: users.head(view.connection, scope, name, view.now))
 
     async def user_history(self, scope: Scope) -> tuple[str, ...]:
-        return await self._look(lambda view: users.user_history(view.connection, scope, view.now))
+        return await self.look(lambda view: users.user_history(view.connection, scope, view.now))
 
     async def peers(
         self, scope: Scope, name: str, *, after: int = 0, limit: int = 500
     ) -> tuple[Peer, ...]:
-        return await self._look(
+        return await self.look(
             lambda view: peers.peers(view.connection, scope, name, after, limit, view.now)
         )
 
     async def outcomes(self, scope: Scope, *, after: int = 0, limit: int = 500) -> OutcomePage:
-        return await self._look(
-            lambda view: outcomes.outcomes(view.connection, scope, after, limit)
-        )
+        return await self.look(lambda view: outcomes.outcomes(view.connection, scope, after, limit))
 
     async def due(self, *, limit: int = 100) -> tuple[Task, ...]:
-        return await self._look(lambda view: tasks.due(view.connection, limit, view.now))
+        return await self.look(lambda view: tasks.due(view.connection, limit, view.now))
 
     async def sweep(self, *, limit: int = 500, accept_clock: bool = False) -> SweepReport:
         """In several short transactions, so that writers in between don't wait long."""
@@ -240,7 +242,7 @@ class SqliteStore:
         while limit > 0:
             bite = min(limit, sweep.BITE_MAX)
             run = partial(sweep.sweep, limit=bite, accept_clock=accept_clock)
-            report = await self._write(run)
+            report = await self.write(run)
             total, limit, accept_clock = sweep.added(total, report), limit - bite, False
             if max(report.contexts, report.users, report.receipts) < bite:
                 break
@@ -248,7 +250,7 @@ class SqliteStore:
 
     async def stats(self, scope: Scope) -> StoreStats:
         wal_bytes = self._ready().files.wal_bytes()
-        return await self._look(lambda view: stats.stats(view, scope, wal_bytes))
+        return await self.look(lambda view: stats.stats(view, scope, wal_bytes))
 
     async def verify(self, progress: Progress | None = None) -> VerifyReport:
         return await self._at_length(
@@ -259,6 +261,20 @@ class SqliteStore:
         return await self._at_length(
             lambda connection, stop: backup.backup(connection, target, progress, stop)
         )
+
+    async def look(self, read: Callable[[View], Result]) -> Result:
+        """What `read` sees at one instant: the door for what is kept here beside the port's rows,
+        such as the outbox."""
+        return await self._ready().readers.run(read)
+
+    async def write(self, run: Callable[[Transaction], Result]) -> Result:
+        """What `run` does in a transaction that is kept if it says so (`wrote`)."""
+        writer = self._ready().writer
+        if writer is None:
+            raise trouble.read_only()
+        late = partial(trouble.busy, self._busy_timeout_s)
+        await refuse_cancelled()
+        return await writer.submit(run).outcome(self._busy_timeout_s, late)
 
     def _begin(self) -> Opening:
         """Start opening in a thread, which goes on should this call give up waiting."""
@@ -272,17 +288,6 @@ class SqliteStore:
         if self._opened is None:
             raise trouble.closed()
         return self._opened
-
-    async def _look(self, read: Callable[[View], Result]) -> Result:
-        return await self._ready().readers.run(read)
-
-    async def _write(self, run: Callable[[Transaction], Result]) -> Result:
-        writer = self._ready().writer
-        if writer is None:
-            raise trouble.read_only()
-        late = partial(trouble.busy, self._busy_timeout_s)
-        await refuse_cancelled()
-        return await writer.submit(run).outcome(self._busy_timeout_s, late)
 
     async def _at_length(
         self, work: Callable[[apsw.Connection, threading.Event], Result]

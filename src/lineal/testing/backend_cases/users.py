@@ -156,6 +156,8 @@ class BackendUsers:
         needs(backend, Capability.USERS)
         answer = await ada.upsert(memory_ref="https://169.254.169.254/secret")
         assert "169.254" not in answer.model_dump_json()
+        assert "169.254" not in (await ada.user()).model_dump_json()
+        needs(backend, Capability.PROVENANCE)
         assert "169.254" not in (await ada.user(provenance=True)).model_dump_json()
 
     async def test_u14_a_row_says_by_which_schema_and_when_it_was_made(

@@ -1,0 +1,1 @@
+"""Servers that keep the contracts of remote backends, in memory and on a real socket, for tests."""
