@@ -122,5 +122,7 @@ REFUSED = {
     "409": Turned(flat(409, "Busy."), ErrorCode.CONFLICT, 409),
     "413": Turned(answering(413), INVALID, 413),
     "415": Turned(answering(415), INVALID, 415),
-    "302": Turned(answering(302, location=f"https://example.com/?{CANARY}"), INVALID, 302),
+    "302": Turned(
+        answering(302, location=f"https://example.com/?{CANARY}"), INVALID, 302, key=True
+    ),
 }

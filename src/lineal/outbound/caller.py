@@ -226,10 +226,12 @@ def _tls() -> ssl.SSLContext:
 
 
 def _hush() -> None:
-    """httpx writes each request's URL at INFO, its query too."""
-    logger = logging.getLogger("httpx")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.WARNING)
+    """httpx writes each request's URL at INFO, its query too; httpcore the answer's headers at
+    DEBUG, in which a service may repeat the key."""
+    for name in ("httpx", "httpcore"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)
 
 
 def _written(params: Mapping[str, str | int | bool] | None) -> httpx.QueryParams | None:

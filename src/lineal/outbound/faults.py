@@ -38,7 +38,7 @@ class Away(LinealError):
 class Refused(LinealError):
     """The service won't take the request as it is. answered: the status of its answer, 400-499.
 
-    key: it is the key that it refuses (401, 403), not the request.
+    key: it is the key or the address that is wrong (401, 403, 3xx), not the request.
     """
 
     def __init__(

@@ -82,8 +82,11 @@ class Outbox(Protocol):
         the scope's user and domain are the key, local_id the domain."""
         ...
 
-    async def counterparts(self, tenant: str, remote_ids: Sequence[str]) -> dict[str, Counterpart]:
-        """By remote id: those of contexts of this tenant."""
+    async def counterparts(
+        self, tenant: str, remote_ids: Sequence[str]
+    ) -> dict[str, tuple[Counterpart, ...]]:
+        """By remote id: those of contexts of this tenant, the kept ones first, at most 100 of each:
+        a remote may take texts that are alike once."""
         ...
 
     async def orphans(self, *, limit: int = 100) -> tuple[Counterpart, ...]:

@@ -37,6 +37,7 @@ from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, Recor
 from lineal.models.schema import Schema
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.outbound.faults import Refused
 from lineal.policy.provenance import joined, observed
 from lineal.policy.receipts import once
 from lineal.ports.backend import Backend, Support
@@ -139,9 +140,14 @@ class RemoteBackend:
         return await self._local.history(stamp, context_id)
 
     async def schema(self, domain: str) -> Schema:
-        if self._does(Capability.SCHEMAS):
+        if not self._does(Capability.SCHEMAS):
+            return await self._local.schema(domain)
+        try:
             return await self._remote.schema(domain)
-        return await self._local.schema(domain)
+        except Refused as refused:
+            if refused.answered != 404:
+                raise
+        return Schema(domain=domain, version=0)
 
     async def domains(self) -> tuple[str, ...]:
         """Those of the ledger: no contract lists a remote's."""

@@ -85,7 +85,10 @@ def fault_of(reply: Reply, place: str, what: str, *, key: SecretStr | None = Non
         return _away(reply, place, what, tail)
     if status < 400:
         message = f"{place} points to another address ({status}); set LINEAL_REMOTE_URL to it."
-        return Refused(ErrorCode.INVALID_REQUEST, message, answered=status, details=_SETTING)
+        # As with a refused key, it isn't the letter that is wrong.
+        return Refused(
+            ErrorCode.INVALID_REQUEST, message, answered=status, key=True, details=_SETTING
+        )
     message = f"{place} refused '{what}' ({status}).{tail}"
     details = _details(said, secret)
     return Refused(_code(status, said.code), message, answered=status, details=details)

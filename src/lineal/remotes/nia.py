@@ -156,7 +156,7 @@ class Nia:
                 found = next((one for one in page.found if one.is_of(letter)), None)
                 if found is not None:
                     return Sent(remote_id=found.id)
-                if len(page.found) < PAGE or _all_before(page, since):
+                if len(page.listed) < PAGE or _all_before(page, since):
                     return None
         raise Unsupported(Capability.GET, NAME)  # too much has been stored there since
 

@@ -79,10 +79,14 @@ class Page(Lenient):
         return self
 
     @property
-    def found(self) -> tuple[Record, ...]:
+    def listed(self) -> tuple[Record | None, ...]:
+        """With None for what can't be read."""
         lists = (self.items, self.contexts, self.results)
-        first = next((one for one in lists if one is not None), ())
-        return tuple(record for record in first if record is not None)
+        return next((one for one in lists if one is not None), ())
+
+    @property
+    def found(self) -> tuple[Record, ...]:
+        return tuple(record for record in self.listed if record is not None)
 
     def told(self) -> tuple[RemoteRecord, ...]:
         return tuple(record.told() for record in self.found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from lineal.errors import Capability, ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Reads, Scope, Snapshot, Stamp
 from lineal.models.context import Context, ContextAnswer, GetContext
@@ -97,26 +99,32 @@ class ReadsThere:
         tenant = stamp.scope.tenant
         ids = tuple(record.remote_id for record in records)
         known = await self._outbox.counterparts(tenant, ids)
-        local_ids = tuple(one.local_id for one in known.values())
+        local_ids = tuple(one.local_id for those in known.values() for one in those)
         snapshot = await self._store.read(stamp.scope, Reads(context_ids=local_ids))
         candidates: list[Candidate] = []
         for record in records:
-            context = self._context_of(stamp, record, known.get(record.remote_id), snapshot)
-            if context is not None and passes(context, query) and _derived(context, query):
-                candidates.append(Candidate(context=context, score=record.score or 0.0))
+            for context in self._contexts_of(stamp, record, known, snapshot):
+                if passes(context, query) and _derived(context, query):
+                    candidates.append(Candidate(context=context, score=record.score or 0.0))
         return sorted(candidates, key=lambda one: -one.score)
 
-    def _context_of(
-        self, stamp: Stamp, record: RemoteRecord, known: Counterpart | None, snapshot: Snapshot
-    ) -> Context | None:
-        if known is not None:
-            return snapshot.contexts.get(known.local_id)
-        if record.local_id is not None or not self._at_home(stamp.scope):
-            return None  # it was stored for somebody else, or has ended here
-        found = adopted(record, self._owner(stamp.scope))
-        if found is None or (found.expires_at is not None and found.expires_at <= snapshot.now):
-            return None
-        return found
+    def _contexts_of(
+        self,
+        stamp: Stamp,
+        record: RemoteRecord,
+        known: Mapping[str, tuple[Counterpart, ...]],
+        snapshot: Snapshot,
+    ) -> Iterator[Context]:
+        """The memories that one record of the remote stands for, as far as they may be shown."""
+        if record.remote_id in known:
+            for one in known[record.remote_id]:
+                if one.local_id in snapshot.contexts:
+                    yield snapshot.contexts[one.local_id]
+        elif self._is_others(record) and self._at_home(stamp.scope):
+            found = adopted(record, self._owner(stamp.scope))
+            ended = found and found.expires_at and found.expires_at <= snapshot.now
+            if found is not None and not ended:
+                yield found
 
     async def _waiting(
         self, stamp: Stamp, request: SearchContext, seen: list[Candidate]
@@ -168,7 +176,7 @@ class ReadsThere:
             return name
         await self._courier.flush()
         found = await self._outbox.counterparts(stamp.scope.tenant, (name,))
-        return found[name].local_id if name in found else name
+        return found[name][0].local_id if name in found else name
 
     async def _adopt(self, stamp: Stamp, name: str) -> bool:
         """Whether the remote had it, and it is kept here now."""
@@ -182,7 +190,7 @@ class ReadsThere:
         except Refused:
             return False
         owner = self._owner(stamp.scope)
-        context = adopted(record, owner) if record.local_id is None else None
+        context = adopted(record, owner) if self._is_others(record) else None
         if context is None:
             return False
         await self._store.commit(
@@ -193,6 +201,11 @@ class ReadsThere:
     def _can_adopt(self, stamp: Stamp, name: str) -> bool:
         at_home = stamp.scope.tenant == self._home.tenant and self._home.user_id is not None
         return self._is_native(Capability.GET) and at_home and not name.startswith("ctx_")
+
+    def _is_others(self, record: RemoteRecord) -> bool:
+        """Whether somebody else stored it there, for the account's own user or for nobody."""
+        whose = (record.tenant or self._home.tenant, record.user_id or self._home.user_id)
+        return record.local_id is None and whose == (self._home.tenant, self._home.user_id)
 
     def _at_home(self, scope: Scope) -> bool:
         return (scope.tenant, scope.user_id) == (self._home.tenant, self._home.user_id)

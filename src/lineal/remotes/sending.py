@@ -14,7 +14,6 @@ from lineal.models.matching import OutcomeAnswer
 from lineal.models.receipt import Receipt
 from lineal.models.user import UserAnswer
 from lineal.outbound.faults import Refused
-from lineal.policy.missing import missing_user
 from lineal.ports.remote import Remote
 from lineal.remotes.courier import Courier, Tried
 from lineal.remotes.joining import said
@@ -117,13 +116,14 @@ class Sender:
         return told if told.verb in self._remote.verbs and self._remote.sends(told) else None
 
 
-def error_of(done: Done, scope: Scope) -> LinealError:
-    """What the caller is told of a write that was taken back."""
+def error_of(done: Done, missing: LinealError | None = None) -> LinealError:
+    """What the caller is told of a write that was taken back. missing: what a 404 means, if it
+    isn't the address that is wrong."""
     error = done.tried.error if done.tried else None
     if done.tried is None or error is None:
         return LinealError.unavailable("The remote backend can't be used now; nothing was kept.")
-    if getattr(error, "answered", None) == 404:
-        return missing_user(scope)
+    if missing is not None and getattr(error, "answered", None) == 404:
+        return missing
     if done.tried.settled.begun:
         return LinealError.unavailable(
             f"{error.message} Nothing was kept here; it may have arrived there all the same.",

@@ -6,7 +6,7 @@ from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
 from lineal.models.changes import Changes, Life, Plan, Reads, Scope, Snapshot, Stamp
 from lineal.models.forwarding import Counterpart, Letter
 from lineal.models.letters import UpsertLetter
-from lineal.models.user import GetUser, UpsertUser, UserAnswer
+from lineal.models.user import GetUser, UpsertUser, UserAnswer, UserRow
 from lineal.outbound.faults import Refused
 from lineal.policy.missing import missing_user
 from lineal.ports.backend import Backend
@@ -41,11 +41,13 @@ class Users:
         if request.replace_all:
             raise Unsupported(Capability.REPLACE_ALL, self._remote.name)
         scope = stamp.scope
-        before = await self._store.read(scope, Reads(user=True))
+        before: UserRow | None = None
 
         def make(snapshot: Snapshot, plan: Plan[UserAnswer]) -> Letter | None:
+            nonlocal before
             if snapshot.receipt is not None:
                 return None
+            before = snapshot.user
             bare = request.model_copy(update={"idempotency_key": None})
             return letter(scope, "upsert", "", UpsertLetter(request=bare), snapshot.now)
 
@@ -55,12 +57,12 @@ class Users:
         answer, done = await self._sender.write(scope, request.idempotency_key, make, write)
         if done.letter is not None and self._sender.failed(done):
             await self._restore_user(scope, before, done)
-            raise error_of(done, scope)
-        await self._mark_user(scope, answer)
+            raise error_of(done)
         told = done.tried.sent.user if done.tried and done.tried.sent else None
         joined = user_answer(scope, told, answer) if told else None
         whole = self._sender.said(joined or answer, done)
         self._sender.settle(done, whole)
+        await self._mark_user(scope, answer)
         return whole
 
     async def user(self, stamp: Stamp, request: GetUser) -> UserAnswer:
@@ -88,7 +90,7 @@ class Users:
             raise missing_user(scope)
         return said(self._remote, answer)
 
-    async def _restore_user(self, scope: Scope, before: Snapshot, done: Done) -> None:
+    async def _restore_user(self, scope: Scope, before: UserRow | None, done: Done) -> None:
         """The ledger's row as it was; one that wasn't there ends."""
         undone = done.undone()
 
@@ -96,7 +98,7 @@ class Users:
             now = snapshot.user
             if now is None:
                 return Plan(Changes(settled=(undone,)), None)
-            old = before.user or now.model_copy(update={"expires_at": snapshot.now})
+            old = before or now.model_copy(update={"expires_at": snapshot.now})
             update = {"revision": now.revision + 1, "updated_at": snapshot.now}
             return Plan(Changes(users=(old.model_copy(update=update),), settled=(undone,)), None)
 

@@ -24,6 +24,7 @@ from lineal.models.letters import (
     UpdateLetter,
 )
 from lineal.models.matching import OutcomeAnswer, RecordOutcome
+from lineal.policy.missing import missing_user
 from lineal.ports.backend import Backend
 from lineal.ports.outbox import Outbox
 from lineal.ports.remote import Remote
@@ -87,7 +88,7 @@ class Writes:
         answer, done = await self._sender.write(scope, request.idempotency_key, make, write)
         if done.letter is not None and done.letter.verb == "append" and self._sender.failed(done):
             await self._take_back(scope, answer.context_id, done)
-            raise error_of(done, scope)
+            raise error_of(done, missing_user(scope) if self._users.there else None)
         sent = done.tried.sent if done.tried else None
         whole = self._sender.said(appended(answer, sent), done, sent.note if sent else None)
         self._sender.settle(done, whole)
@@ -152,7 +153,7 @@ class Writes:
         async with self._courier.turn(owner.tenant, owner.user_id or ""):
             tried = await self._courier.attempt(told)
         if tried.error is not None:
-            raise error_of(Done(told, tried), owner)
+            raise error_of(Done(told, tried))
 
     async def forget(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
         """Forgotten here at once; at the remote too, where it can be deleted for good."""
@@ -177,11 +178,22 @@ class Writes:
                 await self._outbox.forget_counterparts(orphans)
                 continue
             for orphan in orphans:
+                if await self._is_shared(orphan):
+                    await self._outbox.forget_counterparts([orphan])
+                    continue
                 done = await self._delete(orphan)
                 if done.tried is None or done.tried.error is not None:
                     waiting = done
             await self._courier.flush()
         return waiting
+
+    async def _is_shared(self, orphan: Counterpart) -> bool:
+        """Whether another memory, which is kept, goes by the same id there."""
+        those = await self._outbox.counterparts(orphan.tenant, (orphan.remote_id,))
+        others = [one.local_id for one in those.get(orphan.remote_id, ())]
+        tenant = Scope(tenant=orphan.tenant)
+        seen = await self._store.read(tenant, Reads(context_ids=tuple(others)))
+        return bool(seen.contexts)
 
     async def _delete(self, orphan: Counterpart) -> Done:
         scope = Scope(tenant=orphan.tenant, user_id=orphan.user_id, domain=orphan.domain)

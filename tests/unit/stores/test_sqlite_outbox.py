@@ -306,7 +306,7 @@ async def test_a_delivered_letter_is_gone_and_its_context_has_a_name_at_the_remo
     assert await box.counterpart(ADA, "ctx_a") == expected
     assert await box.counterpart(ADA, "ctx_b") is None
     assert await box.counterpart(ADA, "coding", kind="user") is None
-    assert await box.counterparts("acme", ["r1", "r2", "ada"]) == {"r1": expected}
+    assert await box.counterparts("acme", ["r1", "r2", "ada"]) == {"r1": (expected,)}
     assert await box.counterparts("evil", ["r1"]) == {}
 
 
@@ -706,7 +706,7 @@ async def test_a_queue_that_doesnt_fit_its_letters_is_found_by_verify(tmp_path: 
         (outbox._COUNT_WAITING, (), "letter_waiting"),
         (outbox._COUNT_DEAD, (), "letter_dead"),
         (counterparts._SELECT_ORPHANS, (9,), "counterpart_orphan"),
-        (counterparts._SELECT_REMOTE, ("", ""), "counterpart_remote"),
+        (counterparts._SELECT_REMOTE, ("", "", 9), "counterpart_remote"),
         (counterparts._DELETING, ("", ""), "letter_context"),
     ],
 )

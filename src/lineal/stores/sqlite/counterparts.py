@@ -27,6 +27,9 @@ __all__ = [
     "orphans",
 ]
 
+SHARING_MAX = 100
+"""Contexts of one remote id that are told: a remote may take texts that are alike once."""
+
 _SELECT_CONTEXT = (
     "SELECT * FROM counterpart WHERE tenant = ? AND counterpart_kind = 'context' AND local_id = ?"
 )
@@ -36,7 +39,7 @@ _SELECT_USER = (
 )
 _SELECT_REMOTE = (
     "SELECT * FROM counterpart WHERE tenant = ? AND remote_id = ? AND counterpart_kind = 'context' "
-    "ORDER BY orphaned, local_id LIMIT 1"
+    "ORDER BY orphaned, local_id LIMIT ?"
 )
 _SELECT_ORPHANS = "SELECT * FROM counterpart WHERE orphaned = 1 ORDER BY tenant, local_id LIMIT ?"
 _REPLACE = "INSERT OR REPLACE INTO counterpart VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -92,11 +95,16 @@ def find(connection: apsw.Connection, scope: Scope, local_id: str, kind: str) ->
 
 def by_remote(
     connection: apsw.Connection, tenant: str, remote_ids: Sequence[str]
-) -> dict[str, Counterpart]:
-    """Those of contexts, by remote id; of several, one whose context is kept."""
-    rows = (one_row(connection, _SELECT_REMOTE, tenant, name) for name in dict.fromkeys(remote_ids))
-    found = (counterpart_of(values) for values in rows if values is not None)
-    return {one.remote_id: one for one in found}
+) -> dict[str, tuple[Counterpart, ...]]:
+    """Those of contexts, by remote id; of each at most SHARING_MAX, those that are kept first."""
+    found = {
+        name: tuple(
+            counterpart_of(values)
+            for values in all_rows(connection, _SELECT_REMOTE, tenant, name, SHARING_MAX)
+        )
+        for name in dict.fromkeys(remote_ids)
+    }
+    return {name: those for name, those in found.items() if those}
 
 
 def orphans(connection: apsw.Connection, limit: int) -> tuple[Counterpart, ...]:

@@ -14,7 +14,7 @@ from lineal.models.forwarding import Counterpart, Letter, LetterPage, OutboxStat
 from lineal.stores.sqlite import counterparts, letters
 from lineal.stores.sqlite.digests import at_or_none
 from lineal.stores.sqlite.letters import HOLD_MAX_MS, LetterRow, find, refresh, rewrite
-from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, one_value, sql
+from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 from lineal.stores.sqlite.store import SqliteStore
 from lineal.stores.sqlite.writer import Transaction
 
@@ -152,7 +152,9 @@ class SqliteOutbox:
             lambda view: counterparts.find(view.connection, scope, local_id, kind)
         )
 
-    async def counterparts(self, tenant: str, remote_ids: Sequence[str]) -> dict[str, Counterpart]:
+    async def counterparts(
+        self, tenant: str, remote_ids: Sequence[str]
+    ) -> dict[str, tuple[Counterpart, ...]]:
         return await self._store.look(
             lambda view: counterparts.by_remote(view.connection, tenant, remote_ids)
         )
@@ -191,29 +193,29 @@ def _claimed(
 def _page(
     connection: apsw.Connection, tenant: str | None, dead: bool | None, after: int, limit: int
 ) -> LetterPage:
-    inside = () if tenant is None else (tenant,)
-    statement = sql(_SELECT_PAGE, _OF_TENANT if inside else "", _ARE[dead], _IN_ORDER)
-    rows = all_rows(connection, statement, after, *inside, limit)
+    inside, bound = _wall(tenant)
+    are = _ARE[dead]
+    rows = all_rows(connection, sql(_SELECT_PAGE, inside, are, _IN_ORDER), after, *bound, limit)
     found = tuple(LetterRow.checked(values).letter() for values in rows)
     return LetterPage(letters=found, after=found[-1].number if found else after)
 
 
 def _state(connection: apsw.Connection, tenant: str | None, now_ms: int) -> OutboxState:
-    inside = () if tenant is None else (tenant,)
-
-    def counted(statement: str, *bound: Value) -> Row:
-        whole = sql(statement, _OF_TENANT if inside else "")
-        return one_row(connection, whole, *bound, *inside) or (0,)
-
-    waiting, oldest_ms = counted(_COUNT_WAITING)
-    repeated = sql(_SELECT_REPEATS, _OF_TENANT if inside else "")
+    inside, bound = _wall(tenant)
+    waiting, oldest_ms = one_row(connection, sql(_COUNT_WAITING, inside), *bound) or (0, None)
+    repeated = all_rows(connection, sql(_SELECT_REPEATS, inside), *bound)
     return OutboxState(
         waiting=waiting,
-        uncertain=counted(_COUNT_UNCERTAIN, now_ms)[0],
-        dead=counted(_COUNT_DEAD)[0],
+        uncertain=one_value(connection, sql(_COUNT_UNCERTAIN, inside), now_ms, *bound),
+        dead=one_value(connection, sql(_COUNT_DEAD, inside), *bound),
         oldest_at=at_or_none(oldest_ms),
-        repeated=sum(map(letters.repeats_of, all_rows(connection, repeated, *inside))),
+        repeated=sum(map(letters.repeats_of, repeated)),
     )
+
+
+def _wall(tenant: str | None) -> tuple[str, tuple[str, ...]]:
+    """A further condition, and what it binds; None: every tenant."""
+    return ("", ()) if tenant is None else (_OF_TENANT, (tenant,))
 
 
 def _retried(connection: apsw.Connection, letter_ids: Sequence[str] | None, now_ms: int) -> int:
