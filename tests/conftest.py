@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import settings
 
@@ -14,3 +18,35 @@ settings.load_profile("default")
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+class _Outside:
+    """Where the tests tried to reach beyond this machine: nowhere, or they fail. What lineal calls
+    is configured, and the tests configure stand-ins."""
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.connect" and isinstance(arguments[1], tuple):
+            self._note(arguments[1][0])
+        elif event == "socket.getaddrinfo":
+            self._note(arguments[0])
+
+    def _note(self, host: object) -> None:
+        name = host.decode() if isinstance(host, bytes) else str(host or "")
+        if name not in ("", "localhost", "::1") and not name.startswith("127."):
+            self.tried.append(name)
+
+
+_outside = _Outside()
+sys.addaudithook(_outside)
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_this_machine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that means to try is marked `tries_outside`."""
+    _outside.tried.clear()
+    yield
+    if request.node.get_closest_marker("tries_outside") is None:
+        assert _outside.tried == []

@@ -514,7 +514,8 @@ async def test_the_key_is_in_no_log_and_no_repr(caplog: pytest.LogCaptureFixture
         await refused(ask)
         await ask(QUESTION)
         assert KEY not in f"{ask!r} {vars(ask)!r}"
-    assert caplog.records
+    logging.getLogger("lineal").debug("heard")
+    assert "heard" in caplog.text  # the ear is open
     assert KEY not in caplog.text
     assert "live in Rome" not in caplog.text
 
