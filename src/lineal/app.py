@@ -35,6 +35,7 @@ from lineal.service import Defaults, Pointers, Secrets, Service
 from lineal.settings import Settings, environment
 
 if TYPE_CHECKING:
+    from lineal.faces.http.app import Process
     from lineal.faces.mcp.access import OneClient
     from lineal.faces.mcp.front import Front
 
@@ -253,13 +254,41 @@ def _not_served(error: LinealError) -> int:
 async def _serve_http(settings: Settings, read_only: bool) -> None:
     """Raises LinealError for what stands against serving, before anything is listened on."""
     from lineal.faces.http.app import Limits as HttpLimits
-    from lineal.faces.http.app import Process, build_app
+    from lineal.faces.http.app import build_app
     from lineal.faces.http.serving import listen, serve_app
     from lineal.faces.mcp.access import OneClient
     from lineal.faces.rest.access import ServiceAccess
     from lineal.faces.rest.routes import routes
 
-    process = Process.of(
+    process = _process(settings, read_only)
+    limits = HttpLimits(settings.body_bytes, settings.rate_per_second, settings.result_chars)
+    listening = listen(settings.http_host, settings.http_port)
+    # What others' clients do isn't in this machine's transcripts.
+    watched = settings if process.is_open() else settings.model_copy(update=NOT_WATCHED)
+    witness = witness_of(watched, read_only=read_only)
+    async with open_service(watched, witness, traced=True) as service:
+
+        async def connect() -> Service:
+            return service
+
+        access = OneClient(connect)
+        app = build_app(connect, routes(ServiceAccess(connect)), process, limits)
+        async with anyio.create_task_group() as tasks:
+            if not read_only:
+                tasks.start_soon(_completing, access)
+                tasks.start_soon(_background, access)
+            if settings.sweep_interval_s and not read_only:
+                tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
+            await serve_app(app, listening, process.greeting(listening))
+            tasks.cancel_scope.cancel()
+        await access.leave()
+
+
+def _process(settings: Settings, read_only: bool) -> Process:
+    """By which names, and to whom. Raises invalid_request."""
+    from lineal.faces.http.app import Process
+
+    return Process.of(
         settings.http_host,
         settings.home,
         SystemClock(settings.clock_offset_s),
@@ -272,27 +301,6 @@ async def _serve_http(settings: Settings, read_only: bool) -> None:
         fetch=_fetch,
         read_only=read_only,
     )
-    limits = HttpLimits(settings.body_bytes, settings.rate_per_second, settings.result_chars)
-    listening = listen(settings.http_host, settings.http_port)
-    async with AsyncExitStack() as stack:
-
-        async def connect() -> Service:
-            # What others' clients do isn't in this machine's transcripts.
-            watched = settings if process.is_open() else settings.model_copy(update=NOT_WATCHED)
-            return await stack.enter_async_context(open_service(watched, traced=True))
-
-        access = OneClient(connect)
-        app = build_app(access.service, routes(ServiceAccess(access.service)), process, limits)
-        await access.service()
-        async with anyio.create_task_group() as tasks:
-            if not read_only:
-                tasks.start_soon(_completing, access)
-                tasks.start_soon(_background, access)
-            if settings.sweep_interval_s and not read_only:
-                tasks.start_soon(_sweeping, access, settings.sweep_interval_s)
-            await serve_app(app, listening, process.greeting(listening))
-            tasks.cancel_scope.cancel()
-        await access.leave()
 
 
 async def _fetch(url: str) -> bytes:

@@ -68,10 +68,11 @@ class Settled(Model):
     later: again at due_at; begun: whether it may have arrived. dead: a person must decide.
     dropped: it isn't sent any more. receipt: the answer that its key shows from now on. undone: the
     idempotency key whose receipt goes with it, as if the write had never been asked for.
-    repeated: this attempt may have been the second to arrive.
+    repeated: this attempt may have been the second to arrive. holder: who tells; None: whoever.
     """
 
     letter_id: str
+    holder: str | None = None
     outcome: Literal["delivered", "later", "dead", "dropped"]
     remote_id: str | None = None
     due_at: Instant | None = None

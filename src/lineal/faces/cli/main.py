@@ -18,7 +18,8 @@ from lineal import __version__
 __all__ = ["cli", "main"]
 
 COMMANDS: Mapping[str, str] = {
-    "serve": "Serve the memory to an MCP client over stdin and stdout.",
+    "serve": "Serve the memory to an MCP client over stdin and stdout, or over HTTP.",
+    "token": "Make, list and revoke the tokens of `serve --http`.",
     "init": "Put lineal into a client's configuration.",
     "hook": "Take down one event of a client's hook, from stdin.",
     "demo": "Watch the main job on a real conversation, in a temporary store.",
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "match": "Find users who suit a user, with the reasons.",
     "outcomes": "Export what became of those who were brought together.",
     "schema": "List, show, check and try the domains' schemas.",
+    "outbox": "See and settle what waits for a remote backend.",
     "sweep": "Take out what has expired, now.",
     "reindex": "Make what search goes by anew, where it is missing.",
     "stats": "Count what is stored.",

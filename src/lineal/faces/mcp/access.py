@@ -6,16 +6,17 @@ import logging
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import anyio
+from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.project import Project
 from lineal.service import Service
 
-__all__ = ["Access", "OneClient", "guarded"]
+__all__ = ["EVERYTHING", "Access", "AccessOf", "OneClient", "guarded"]
 
 T = TypeVar("T")
 
@@ -39,7 +40,22 @@ async def guarded(what: str, work: Awaitable[T]) -> T:
 
 
 class Access(Protocol):
-    """One client connection's way in."""
+    """One client connection's way in; over HTTP, one request's."""
+
+    @property
+    def name(self) -> str:
+        """Who calls, for the log; never a secret."""
+        ...
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What the caller may do: read, write, erase."""
+        ...
+
+    @property
+    def hears_hooks(self) -> bool:
+        """Whether the client's hooks are this machine's user's, and may be believed."""
+        ...
 
     @property
     def tenant(self) -> str:
@@ -76,6 +92,12 @@ class Access(Protocol):
         ...
 
 
+AccessOf = Callable[[ServerRequestContext[Any, Any]], Access]
+"""Whose call a request is."""
+
+EVERYTHING = frozenset(("read", "write", "erase"))
+
+
 class OneClient:
     """A process that serves one client: the service is opened once, early, and again by the next
     call after it could not be."""
@@ -94,6 +116,9 @@ class OneClient:
         self._service: Service | None = None
         self._opening = anyio.Lock()
         self._said: str | None = None
+        self.name = "local"
+        self.scopes: frozenset[str] = EVERYTHING
+        self.hears_hooks = True
         self.tenant = tenant
         self.session = secrets.token_hex(8)
         self.client_session_id = client_session_id

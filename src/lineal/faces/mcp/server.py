@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -23,7 +24,7 @@ from lineal import __version__
 from lineal.canonical import hash_of
 from lineal.errors import ErrorCode, LinealError
 from lineal.faces.mcp import resources, texts
-from lineal.faces.mcp.access import Access, guarded
+from lineal.faces.mcp.access import EVERYTHING, Access, AccessOf, guarded
 from lineal.faces.mcp.budget import fitted
 from lineal.faces.mcp.opening import NOTE_EVENT, TOOL_USE_ID
 from lineal.faces.mcp.sampling import ask_of
@@ -38,7 +39,7 @@ from lineal.models.user import UserAnswer
 from lineal.policy.limits import is_plain
 from lineal.policy.packing import told
 
-__all__ = ["build_server"]
+__all__ = ["build_server", "build_shared_server", "scope_of"]
 
 CLAUDE = "claude"
 """How the name begins of the client whose environment tells of its session."""
@@ -53,14 +54,36 @@ WORD_CHARS_MAX = 200
 NODE_SOURCES_MAX = 8
 """Sources named in a node of a trace; its edges name them all."""
 
+UNREAD: Mapping[str, object] = {
+    "title": None,
+    "summary": None,
+    "content": "",
+    "tags": (),
+    "metadata": {},
+    "nia_references": None,
+    "edited_files": (),
+    "sightings": (),
+}
+"""What of a context is not shown to who may write and not read."""
+
 ASKED_WRONG = (ErrorCode.INVALID_REQUEST, ErrorCode.NOT_FOUND)
 """Errors of what was asked, which repeat some of it; any other is ours."""
 
 
+_audit = logging.getLogger("lineal.audit")
+
+
 def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
-    """A server with tools, resources and a prompt; `access` leads to the service at the first
-    call, so that listing needs none. Lists do not depend on any setting but read_only."""
-    face = _Face(access, read_only=read_only)
+    """A server with tools, resources and a prompt for one client; `access` leads to the service at
+    the first call, so that listing needs none. Lists do not depend on any setting but
+    read_only."""
+    return build_shared_server(lambda _: access, read_only=read_only)
+
+
+def build_shared_server(access_of: AccessOf, *, read_only: bool = False) -> Server[Any]:
+    """The same for many clients: `access_of` says whose a request is. Each is shown the tools that
+    its scopes let it call."""
+    face = _Face(access_of, read_only=read_only)
     return Server(
         "lineal",
         version=__version__,
@@ -73,7 +96,7 @@ def build_server(access: Access, *, read_only: bool = False) -> Server[Any]:
         on_read_resource=face.read_resource,
         on_list_prompts=face.list_prompts,
         on_get_prompt=face.get_prompt,
-        on_subscriptions_listen=ListenHandler(face.bus),
+        on_subscriptions_listen=face.listen,
     )
 
 
@@ -105,76 +128,103 @@ class Bus(InMemorySubscriptionBus):
             await super().publish(event)
 
 
+class _Listening:
+    """Who listens behind one wall."""
+
+    def __init__(self) -> None:
+        self.bus = Bus()
+        self.handler = ListenHandler(self.bus)
+
+
 class _Face:
     """The handlers; each turns words into a model, forwards it, and turns the answer to words."""
 
-    def __init__(self, access: Access, *, read_only: bool) -> None:
-        self._access = access
+    def __init__(self, access_of: AccessOf, *, read_only: bool) -> None:
+        self._access_of = access_of
         self._read_only = read_only
-        self.bus = Bus()
+        self._listening: dict[str, _Listening] = {}
 
     async def list_tools(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=self._tools)
+        scopes = self._access_of(ctx).scopes
+        if scopes >= EVERYTHING:
+            return types.ListToolsResult(tools=self._tools)
+        tools = [tool for tool in self._tools if scope_of(TOOLS[tool.name]) in scopes]
+        return types.ListToolsResult(tools=tools)
 
     @cached_property
     def _tools(self) -> list[types.Tool]:
         """Made when the SDK is first asked: usually the front has answered long before."""
         return listed(read_only=self._read_only)
 
+    async def listen(
+        self, ctx: Ctx, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        """What changes behind the caller's own wall; a name alone tells no other of it."""
+        access = self._access_of(ctx)
+        if "read" not in access.scopes:
+            raise _refusal(_denied(access, "subscriptions/listen", "read"))
+        listening = self._listening.setdefault(access.tenant, _Listening())
+        return await listening.handler(ctx, params)
+
     async def call_tool(
         self, ctx: Ctx, params: types.CallToolRequestParams
     ) -> types.CallToolResult:
         """Every failure of a call is a result with isError, which the model can read (E1)."""
+        access = self._access_of(ctx)
         if params.name == NOTE_EVENT and TOOL_USE_ID not in (ctx.meta or {}):
-            return await self._noted(ctx, params.arguments or {})
+            return await self._noted(access, ctx, params.arguments or {})
         spec = TOOLS.get(params.name)
         if spec is None or (self._read_only and not spec.read_only):
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}")
         sent = params.arguments or {}
         try:
-            return await guarded(spec.name, self._called(ctx, spec, sent))
+            return await guarded(spec.name, self._called(access, ctx, spec, sent))
         except LinealError as error:
-            return _failed(await self._discreet(error, sent))
+            return _failed(await self._discreet(access, error, sent))
 
     async def _called(
-        self, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
+        self, access: Access, ctx: Ctx, spec: ToolSpec, arguments: Mapping[str, Any]
     ) -> types.CallToolResult:
-        request = self._within(parse(spec.request, arguments))
-        service = await self._access.service()
-        answer = await spec.run(service, self._call(ctx, spec.name, arguments), request)
+        _check_scope(access, spec.name, scope_of(spec))
+        request = _within(access, parse(spec.request, arguments))
+        service = await access.service()
+        answer = await spec.run(service, self._call(access, ctx, spec.name, arguments), request)
         if not spec.read_only:
-            await self._tell(answer)
-        return _succeeded(answer, spec, _budget(request, self._access.result_chars))
+            await self._tell(access, answer)
+        if "read" not in access.scopes:
+            answer = _unread(answer)
+        return _succeeded(answer, spec, _budget(request, access.result_chars))
 
-    async def _noted(self, ctx: Ctx, event: Mapping[str, Any]) -> types.CallToolResult:
+    async def _noted(
+        self, access: Access, ctx: Ctx, event: Mapping[str, Any]
+    ) -> types.CallToolResult:
         """A hook's word. Whatever is wrong with it or us, the agent goes on undisturbed."""
+        if not access.hears_hooks:
+            return NOTED
         try:
-            service = await guarded(NOTE_EVENT, self._access.service())
-            service.note_event(self._call(ctx, NOTE_EVENT), event)
+            service = await guarded(NOTE_EVENT, access.service())
+            service.note_event(self._call(access, ctx, NOTE_EVENT), event)
         except LinealError:
             return NOTED
         return NOTED
 
-    async def _discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
+    async def _discreet(
+        self, access: Access, error: LinealError, sent: Mapping[str, Any]
+    ) -> LinealError:
         """The error without a secret that was sent (E3); what can't be looked at is not told."""
         if error.code not in ASKED_WRONG:
             return error
         try:
-            service = await self._access.service()
+            service = await access.service()
             return await guarded("an error", service.discreet(error, sent))
         except LinealError as worse:
             return worse
 
-    def _within(self, request: Model) -> Model:
-        """A search that says no size is packed to the usual one, if that is the smaller."""
-        usual = self._access.result_chars // CHARS_PER_TOKEN
-        if isinstance(request, SearchContext) and "max_tokens" not in request.model_fields_set:
-            return request.model_copy(update={"max_tokens": min(request.max_tokens, usual)})
-        return request
-
-    def _call(self, ctx: Ctx, tool: str, arguments: Mapping[str, Any] | None = None) -> Call:
+    def _call(
+        self, access: Access, ctx: Ctx, tool: str, arguments: Mapping[str, Any] | None = None
+    ) -> Call:
         """Whose call it is and what the request shows of its origin."""
         client = ctx.session.client_params.client_info if ctx.session.client_params else None
         meta = dict(ctx.meta or {})
@@ -187,23 +237,26 @@ class _Face:
             client_version=_text(client.version) if client else None,
             tool_use_id=_text(meta.get(TOOL_USE_ID)),
             input_hash=_hash(arguments),
-            session_id=self._access.client_session_id if own else None,
-            entrypoint=_text(self._access.entrypoint) if own else None,
+            session_id=access.client_session_id if own else None,
+            entrypoint=_text(access.entrypoint) if own else None,
             traceparent=_text(meta.get("traceparent")),
         )
         return Call(
-            tenant=self._access.tenant,
+            tenant=access.tenant,
             evidence=evidence,
-            session=self._access.session,
-            project=self._access.project,
-            read_only=self._read_only,
+            session=access.session,
+            project=access.project,
+            read_only=self._read_only or "write" not in access.scopes,
             ask=ask_of(ctx),
         )
 
-    async def _tell(self, answer: Model) -> None:
+    async def _tell(self, access: Access, answer: Model) -> None:
         """Tell subscribers which resources changed."""
+        listening = self._listening.get(access.tenant)
+        if listening is None:
+            return
         for uri in _changed(answer):
-            await self.bus.publish(ResourceUpdated(uri=uri))
+            await listening.bus.publish(ResourceUpdated(uri=uri))
 
     async def list_resources(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
@@ -220,21 +273,20 @@ class _Face:
     ) -> types.ReadResourceResult:
         """A context, a user row or a schema as JSON. An unknown one is the protocol's error."""
         uri = str(params.uri)
+        access = self._access_of(ctx)
         try:
-            answer = await guarded("resources/read", self._read(ctx, uri))
+            answer = await guarded("resources/read", self._read(access, ctx, uri))
         except LinealError as told:
-            error = await self._discreet(told, {"uri": [uri, unquote(uri)]})
-            code = types.INVALID_PARAMS if error.code in ASKED_WRONG else types.INTERNAL_ERROR
-            raise MCPError(
-                code=code, message=error.message, data=_json(error.body())["error"]
-            ) from told
+            error = await self._discreet(access, told, {"uri": [uri, unquote(uri)]})
+            raise _refusal(error) from told
         text = to_json(answer.model_dump(mode="json"), indent=2).decode()
         contents = types.TextResourceContents(uri=uri, mime_type="application/json", text=text)
         return types.ReadResourceResult(contents=[contents])
 
-    async def _read(self, ctx: Ctx, uri: str) -> Model:
-        service = await self._access.service()
-        return await resources.read(service, self._call(ctx, "resources/read"), uri)
+    async def _read(self, access: Access, ctx: Ctx, uri: str) -> Model:
+        _check_scope(access, "resources/read", "read")
+        service = await access.service()
+        return await resources.read(service, self._call(access, ctx, "resources/read"), uri)
 
     async def list_prompts(
         self, ctx: Ctx, params: types.PaginatedRequestParams | None
@@ -262,6 +314,54 @@ class _Face:
                 )
             ],
         )
+
+
+def scope_of(spec: ToolSpec) -> str:
+    """What a caller must be allowed for this tool: read, write or erase."""
+    if spec.name == "forget_context":
+        return "erase"
+    return "read" if spec.read_only else "write"
+
+
+def _check_scope(access: Access, tool: str, scope: str) -> None:
+    """Raises forbidden."""
+    if scope not in access.scopes:
+        raise _denied(access, tool, scope)
+
+
+def _denied(access: Access, tool: str, scope: str) -> LinealError:
+    """The error, after a line in the log of who was denied what."""
+    _audit.warning("denied %s to %r: the token lacks the scope '%s'", tool, access.name, scope)
+    return LinealError(
+        ErrorCode.FORBIDDEN,
+        f"{tool} needs the scope '{scope}', which this token doesn't have. Use another token "
+        "(`lineal token create`).",
+        details={"scope": scope},
+    )
+
+
+def _refusal(error: LinealError) -> MCPError:
+    """The protocol's error, where a result can't tell of ours."""
+    code = types.INVALID_PARAMS if error.code in ASKED_WRONG else types.INTERNAL_ERROR
+    return MCPError(code=code, message=error.message, data=_json(error.body())["error"])
+
+
+def _unread(answer: Model) -> Model:
+    """A write's answer without what was stored before it: for who may write and not read."""
+    match answer:
+        case UserAnswer():
+            return answer.model_copy(update={"fields": {}, "derived": {}, "extras": None})
+        case ContextAnswer():
+            return answer.model_copy(update=UNREAD)
+    return answer
+
+
+def _within(access: Access, request: Model) -> Model:
+    """A search that says no size is packed to the usual one, if that is the smaller."""
+    usual = access.result_chars // CHARS_PER_TOKEN
+    if isinstance(request, SearchContext) and "max_tokens" not in request.model_fields_set:
+        return request.model_copy(update={"max_tokens": min(request.max_tokens, usual)})
+    return request
 
 
 def _text(value: object) -> str | None:

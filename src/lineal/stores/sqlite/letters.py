@@ -210,7 +210,9 @@ def settle(
             continue
         if one.outcome in ("delivered", "dropped"):
             _end(connection, row, one)
-        elif row.dead_at is None and not (_of_another(row, holder) and row.held(now_ms)):
+        elif row.dead_at is None and not (
+            _of_another(row, one.holder or holder) and row.held(now_ms)
+        ):
             rewrite(connection, _tried(row, one, now_ms))
             refresh(connection, row.queue)
         else:

@@ -1,0 +1,1 @@
+"""The HTTP process: MCP over streamable HTTP beside REST, and who may call."""
