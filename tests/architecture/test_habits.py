@@ -78,7 +78,7 @@ DANGEROUS = {
     "os.popen",
 }
 
-BROAD_MAX = 5
+BROAD_MAX = 6
 """`except Exception` in the whole package, one a rim: command line, tools, the wire's reader,
 the writer's thread, the hook. The large memory servers have 40 to 600."""
 

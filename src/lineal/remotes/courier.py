@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import anyio
 
 from lineal.clock import Clock, monotonic_s
-from lineal.errors import Capability, LinealError, Unsupported
+from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Letter, Settled
 from lineal.models.letters import AppendLetter, Sent, UpdateLetter, UpsertLetter
@@ -23,7 +23,7 @@ from lineal.policy.delivery import KEY_WAIT_S, wait_s
 from lineal.ports.outbox import Outbox
 from lineal.ports.remote import Remote
 
-__all__ = ["Courier", "Tried"]
+__all__ = ["BEHIND", "Courier", "Tried"]
 
 AT_ONCE = 8
 """Queues that are delivered side by side by one process."""
@@ -38,6 +38,21 @@ TURN_S = 2.0
 """How long a write waits for the letters before its own."""
 
 POLL_S = 0.05
+
+ROUND_S = 5.0
+"""After a claim, until when attempts are begun; the rest is given back."""
+
+REQUESTS_MAX = 3
+"""Of one attempt: a look for what may have arrived and the letter, or the letter, its user and the
+letter again."""
+
+UNSENDABLE = (ErrorCode.INVALID_REQUEST, ErrorCode.UNSUPPORTED)
+"""Of a letter of which no request can be made."""
+
+AGAIN_S = 1.0
+"""After the ledger couldn't be used, until the next round."""
+
+BEHIND = "Earlier writes of this user are still on their way."
 
 _log = logging.getLogger("lineal.outbox")
 
@@ -69,16 +84,16 @@ class Courier:
         self._outbox = outbox
         self._clock = clock
         self._chance = chance
-        self._timeout_s = timeout_s
         self._pending: list[Settled] = []
         self._turns: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
         self._awaited: dict[str, Tried | None] = {}
         self._woken = anyio.Event()
         self._quiet_until_s = 0.0
+        self._failures = 0
         self._running = False
         self.holder = holder
-        self.held_s = 2 * timeout_s + 5
-        """A look for what may have arrived, the attempt itself, and some room."""
+        self.held_s = ROUND_S + REQUESTS_MAX * (timeout_s + 1)
+        """No attempt that is begun within ROUND_S outlasts it."""
         self.away: str | None = None
         """Why the remote is left alone for now, in words for the caller."""
 
@@ -119,18 +134,40 @@ class Courier:
         """Deliver a letter that was posted just now, if it is its turn; None: it waits."""
         if letter.holder is None:
             return None
-        kept = await self._outbox.letter(letter.letter_id)
-        if kept is not None and kept.holder == self.holder:
-            return await self.attempt(letter)
+        try:
+            kept = await self._outbox.letter(letter.letter_id)
+            if kept is not None and kept.holder == self.holder:
+                return await self.attempt(letter)
+        except BaseException:
+            self.given_up(letter, begun=True)
+            raise
         return await self._its_turn(letter.letter_id)
+
+    def given_up(
+        self, letter: Letter | None, settling: Sequence[Settled] = (), *, begun: bool = False
+    ) -> None:
+        """Nobody waits for it any more: the next round takes it. settling: what is kept with it, if
+        it is kept."""
+        if letter is None:
+            self.settle(settling)
+            return
+        again = Settled(
+            letter_id=letter.letter_id,
+            outcome="later",
+            due_at=self._clock.now(),
+            begun=begun,
+            reason="The call was given up before an answer came.",
+        )
+        self.settle([again])
+        self.wake()
 
     async def _its_turn(self, letter_id: str) -> Tried | None:
         """Let what stands before it go first, for a moment; then it waits in the outbox."""
         until_s = monotonic_s() + TURN_S
         self._awaited[letter_id] = None
-        self.wake()
         try:
             while self._running and not self.paused and monotonic_s() < until_s:
+                self.wake()  # each time: another process may hold what stands before it
                 await anyio.sleep(POLL_S)
                 tried = self._awaited[letter_id]
                 if tried is not None:
@@ -139,8 +176,19 @@ class Courier:
                     gone = Settled(letter_id=letter_id, outcome="delivered")
                     return self._awaited[letter_id] or Tried(gone, sent=Sent())
             return self._awaited[letter_id]
+        except BaseException:
+            tried = self._awaited[letter_id]
+            self.settle([tried.settled] if tried else [])
+            raise
         finally:
             del self._awaited[letter_id]
+
+    async def alone(self, letter: Letter) -> Tried:
+        """Try once to deliver a letter that isn't kept. Raises unavailable where others of its
+        queue wait, which it must not overtake."""
+        if await self._outbox.waits(letter.tenant, letter.user_id):
+            raise LinealError.unavailable(f"{BEHIND} Nothing was changed.")
+        return await self.attempt(letter)
 
     async def attempt(self, letter: Letter) -> Tried:
         """Try once to deliver a letter that this process holds."""
@@ -150,6 +198,13 @@ class Courier:
             return self._refused(letter, refused)
         except Away as away:
             return self._away(letter, away)
+        except LinealError as error:
+            if error.code not in UNSENDABLE:
+                raise
+            dead = Settled(
+                letter_id=letter.letter_id, holder=self.holder, outcome="dead", reason=error.message
+            )
+            return Tried(dead, error=error)
 
     async def _put(self, letter: Letter) -> Tried:
         repeated = False
@@ -161,7 +216,7 @@ class Courier:
             if found is not None:  # of what is forgotten here the sweep deletes it there
                 return self._delivered(letter, found)
         if not letter.body:
-            gone = Settled(letter_id=letter.letter_id, outcome="dropped")
+            gone = Settled(letter_id=letter.letter_id, holder=self.holder, outcome="dropped")
             return Tried(gone, sent=Sent())
         return self._delivered(letter, await self._sent(letter, remote_id), repeated=repeated)
 
@@ -197,9 +252,10 @@ class Courier:
         return known.remote_id if known else None
 
     def _delivered(self, letter: Letter, sent: Sent, *, repeated: bool = False) -> Tried:
-        self._quiet_until_s, self.away = 0.0, None
+        self._quiet_until_s, self._failures, self.away = 0.0, 0, None
         settled = Settled(
             letter_id=letter.letter_id,
+            holder=self.holder,
             outcome="delivered",
             remote_id=sent.remote_id,
             repeated=repeated,
@@ -212,17 +268,25 @@ class Courier:
             return self._later(letter, refused, KEY_WAIT_S, begun=False)
         if letter.verb == "delete" and refused.answered == 404:
             return self._delivered(letter, Sent())
-        dead = Settled(letter_id=letter.letter_id, outcome="dead", reason=refused.message)
+        dead = Settled(
+            letter_id=letter.letter_id, holder=self.holder, outcome="dead", reason=refused.message
+        )
         return Tried(dead, error=refused)
 
     def _away(self, letter: Letter, away: Away) -> Tried:
-        wait = wait_s(letter.tries + 1, away.wait_s, self._chance())
-        self._leave_alone(wait, away.message)
+        """The letter waits by its own failures, everybody by the remote's: one letter that always
+        fails doesn't hold up the others."""
+        chance = self._chance()
+        if not self.paused:
+            self._failures += 1
+        self._leave_alone(wait_s(self._failures or 1, away.wait_s, chance), away.message)
+        wait = wait_s(letter.tries + 1, away.wait_s, chance)
         return self._later(letter, away, wait, begun=away.arrived is not False)
 
     def _later(self, letter: Letter, error: LinealError, wait: float, *, begun: bool) -> Tried:
         later = Settled(
             letter_id=letter.letter_id,
+            holder=self.holder,
             outcome="later",
             due_at=self._clock.now() + timedelta(seconds=wait),
             begun=begun,
@@ -241,12 +305,19 @@ class Courier:
         self._running = True
         try:
             while True:
-                await self._next()
-                await self.flush()
-                if not self.paused:
-                    await self.round()
+                try:
+                    await self._once()
+                except LinealError as error:
+                    _log.warning("delivering: %s", error.message)
+                    await anyio.sleep(AGAIN_S)
         finally:
             self._running = False
+
+    async def _once(self) -> None:
+        await self._next()
+        await self.flush()
+        if not self.paused:
+            await self.round()
 
     async def _next(self) -> None:
         """Until something is due, or somebody has woken us."""
@@ -261,7 +332,7 @@ class Courier:
     async def round(self) -> int:
         """Claim what is due and deliver it, several queues side by side; how many were tried."""
         letters = await self._outbox.claim_letters(self.holder, held_s=self.held_s)
-        until_s = monotonic_s() + self.held_s - self._timeout_s
+        until_s = monotonic_s() + ROUND_S
         room = anyio.CapacityLimiter(AT_ONCE)
         async with anyio.create_task_group() as tasks:
             for _, queue in groupby(letters, key=lambda one: (one.tenant, one.user_id)):
@@ -273,17 +344,28 @@ class Courier:
     ) -> None:
         """Letters of one queue in their order, as far as they are taken and there is time."""
         async with room:
-            for at, letter in enumerate(queue):
-                if self.paused or monotonic_s() > until_s:
-                    await self._give_back(queue[at:])
-                    return
-                tried = await self.attempt(letter)
-                await self._outbox.settle([tried.settled], holder=self.holder)
-                if letter.letter_id in self._awaited:
-                    self._awaited[letter.letter_id] = tried
-                if tried.settled.outcome == "later":
-                    await self._give_back(queue[at + 1 :])
-                    return
+            try:
+                for at, letter in enumerate(queue):
+                    go_on = not self.paused and monotonic_s() <= until_s
+                    if not go_on or not await self._brought(letter):
+                        await self._give_back(queue[at if not go_on else at + 1 :])
+                        return
+            except LinealError as error:  # what is held is free again in time
+                _log.warning("delivering: %s", error.message)
+
+    async def _brought(self, letter: Letter) -> bool:
+        """Whether the next of its queue may go: of what was forgotten or dropped since the claim
+        nothing is sent."""
+        kept = await self._outbox.letter(letter.letter_id)
+        if kept is None or kept.holder != self.holder:
+            return kept is None
+        tried = await self.attempt(letter.model_copy(update={"body": kept.body}))
+        if letter.letter_id in self._awaited:
+            self._awaited[letter.letter_id] = tried  # whoever waits keeps it with the answer
+        else:
+            self.settle([tried.settled])
+            await self.flush()
+        return tried.settled.outcome != "later"
 
     async def _give_back(self, letters: Sequence[Letter]) -> None:
         await self._outbox.release([one.letter_id for one in letters], holder=self.holder)

@@ -18,7 +18,7 @@ from lineal.models.search import SearchAnswer
 from lineal.models.user import UserAnswer
 from lineal.ports.backend import Support
 from lineal.ports.remote import Remote
-from lineal.remotes.courier import Tried
+from lineal.remotes.courier import BEHIND, Tried
 
 __all__ = ["adopted", "appended", "said", "user_answer"]
 
@@ -74,7 +74,7 @@ def _reason(letter: Letter | None, tried: Tried | None, away: str | None) -> str
     if _arrived(tried):
         return None
     if tried is None:
-        return away or "Earlier writes of this user are still on their way."
+        return away or BEHIND
     why = tried.error.message if tried.error else ""
     if tried.settled.outcome == "dead":
         return f"Refused: {why} It is kept here; see 'lineal outbox list --dead'."

@@ -11,7 +11,7 @@ from typing import Any
 
 from lineal.ids import letter_id
 from lineal.models.base import Model
-from lineal.models.changes import Decide, Plan, Scope, Snapshot
+from lineal.models.changes import Changes, Decide, Plan, Scope, Snapshot
 from lineal.models.context import Context, UpdateContext
 from lineal.models.forwarding import Letter, LetterVerb, Settled
 from lineal.models.letters import UpdateLetter
@@ -26,12 +26,14 @@ __all__ = ["Posting", "Write", "declared", "letter"]
 class Write:
     """A write that is to be forwarded. make: the letter of what a plan keeps; None: nothing is to
     be told. holder: who delivers it at once, until held_s later; None: it waits for its turn.
-    settling: what became of earlier letters, kept along. letter, receipt: those that were kept."""
+    settling: what became of earlier letters, kept along. rehearsed: nothing is kept, to see the
+    letter. letter, receipt: those that were kept."""
 
     make: Callable[[Snapshot, Plan[Any]], Letter | None]
     holder: str | None
     held_s: float
     settling: tuple[Settled, ...] = ()
+    rehearsed: bool = False
     letter: Letter | None = None
     receipt: Receipt | None = None
 
@@ -82,6 +84,9 @@ class Posting:
 def _posted(write: Write, snapshot: Snapshot, plan: Plan[Any]) -> Plan[Any]:
     write.letter = None
     made = write.make(snapshot, plan)
+    if made is not None and write.rehearsed:
+        write.letter = made
+        return Plan(Changes(), plan.answer)
     if made is None:
         return plan
     if write.holder is not None:

@@ -42,6 +42,12 @@ class Done(NamedTuple):
         error = self.tried.error if self.tried else None
         return isinstance(error, Refused) and error.key
 
+    @property
+    def note(self) -> str | None:
+        """What the remote's answer is to be told with."""
+        sent = self.tried.sent if self.tried else None
+        return sent.note if sent else None
+
     def undone(self) -> Settled:
         """As if the write had never been asked for."""
         letter_id = self.letter.letter_id if self.letter else ""
@@ -78,14 +84,34 @@ class Sender:
             try:
                 with self._posting.writing(posting):
                     answer = await write()
-            except BaseException:
+            except LinealError:
                 courier.settle(settling)
+                raise
+            except BaseException:  # given up: it may be kept all the same, with its letter
+                courier.given_up(posting.letter, settling)
                 raise
             if posting.letter is None:
                 courier.settle(settling)
                 return answer, Done()
             tried = await courier.first(posting.letter)
             return answer, Done(posting.letter, tried, posting.receipt)
+
+    async def told_first(
+        self, scope: Scope, make: Make, write: Callable[[], Awaitable[A]]
+    ) -> tuple[A, Done]:
+        """Without an outbox a change is told before it is kept: a failure then changes nothing.
+        Raises what the remote answers, and unavailable behind letters that wait."""
+        async with self._courier.turn(scope.tenant, scope.user_id or ""):
+            await self._courier.flush()
+            rehearsal = Write(make, None, 0.0, rehearsed=True)
+            with self._posting.writing(rehearsal):
+                await write()
+            done = Done()
+            if rehearsal.letter is not None:
+                done = Done(rehearsal.letter, await self._courier.alone(rehearsal.letter))
+            if done.tried is not None and done.tried.error is not None:
+                raise error_of(done)
+            return await write(), done
 
     def said(self, answer: Said, done: Done, note: str | None = None) -> Said:
         return said(self._remote, answer, done.letter, done.tried, self._courier.away, note)

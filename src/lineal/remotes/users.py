@@ -7,7 +7,7 @@ from lineal.models.changes import Changes, Life, Plan, Reads, Scope, Snapshot, S
 from lineal.models.forwarding import Counterpart, Letter
 from lineal.models.letters import UpsertLetter
 from lineal.models.user import GetUser, UpsertUser, UserAnswer, UserRow
-from lineal.outbound.faults import Refused
+from lineal.outbound.faults import Away, Refused
 from lineal.policy.missing import missing_user
 from lineal.ports.backend import Backend
 from lineal.ports.outbox import Outbox
@@ -75,20 +75,36 @@ class Users:
         await self.require_live(scope)
         try:
             told = await self._remote.user(scope)
-        except Refused as refused:
-            if refused.answered == 404:
-                raise missing_user(scope) from refused
-            raise
-        try:
-            kept = await self._local.get_user(stamp, request)
-        except LinealError as error:
-            if error.code is not ErrorCode.NOT_FOUND:
-                raise
-            kept = None
+        except (Away, Refused) as fault:
+            return await self._from_ledger(stamp, request, fault)
+        kept = await self._kept(stamp, request)
         answer = user_answer(scope, told, kept)
         if answer is None:
             raise missing_user(scope)
         return said(self._remote, answer)
+
+    async def _from_ledger(
+        self, stamp: Stamp, request: GetUser, fault: Away | Refused
+    ) -> UserAnswer:
+        """What is kept here of a row that can't be read there now, or hasn't arrived yet."""
+        scope, unknown = stamp.scope, fault.answered == 404
+        if isinstance(fault, Refused) and not unknown:
+            raise fault
+        if unknown and not await self._outbox.waits(scope.tenant, scope.user_id or ""):
+            raise missing_user(scope) from fault
+        kept = await self._kept(stamp, request)
+        if kept is None:
+            raise missing_user(scope) if unknown else fault
+        why = "it is still on its way." if unknown else fault.message
+        return said(self._remote, kept, note=f"From the ledger: {why}")
+
+    async def _kept(self, stamp: Stamp, request: GetUser) -> UserAnswer | None:
+        try:
+            return await self._local.get_user(stamp, request)
+        except LinealError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+        return None
 
     async def _restore_user(self, scope: Scope, before: UserRow | None, done: Done) -> None:
         """The ledger's row as it was; one that wasn't there ends."""

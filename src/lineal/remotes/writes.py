@@ -90,7 +90,7 @@ class Writes:
             await self._take_back(scope, answer.context_id, done)
             raise error_of(done, missing_user(scope) if self._users.there else None)
         sent = done.tried.sent if done.tried else None
-        whole = self._sender.said(appended(answer, sent), done, sent.note if sent else None)
+        whole = self._sender.said(appended(answer, sent), done, done.note)
         self._sender.settle(done, whole)
         return whole
 
@@ -131,29 +131,12 @@ class Writes:
             return await self._local.update_context(stamp, request, life)
 
         if old is not None and not self._sender.queues:
-            await self._sent_first(owner, request, old)
-            return said(self._remote, await write())
+            answer, done = await self._sender.told_first(owner, make, write)
+            return self._sender.said(answer, done, done.note)
         answer, done = await self._sender.write(owner, request.idempotency_key, make, write)
-        whole = self._sender.said(answer, done)
+        whole = self._sender.said(answer, done, done.note)
         self._sender.settle(done, whole)
         return whole
-
-    async def _sent_first(self, owner: Scope, request: UpdateContext, old: Context) -> None:
-        """Without an outbox a change is told before it is kept: a failure then changes nothing."""
-        if request.expected_revision not in (None, old.revision):
-            return  # the ledger says so
-        changed = {
-            n: getattr(request, n) for n in request.model_fields_set & Context.model_fields.keys()
-        }
-        now = (await self._store.read(owner, Reads())).now
-        seen = Snapshot(now=now)
-        told = self._sender.sendable(_changed(owner, request, old.model_copy(update=changed), seen))
-        if told is None:
-            return
-        async with self._courier.turn(owner.tenant, owner.user_id or ""):
-            tried = await self._courier.attempt(told)
-        if tried.error is not None:
-            raise error_of(Done(told, tried))
 
     async def forget(self, stamp: Stamp, request: ForgetContext) -> ForgetAnswer:
         """Forgotten here at once; at the remote too, where it can be deleted for good."""
