@@ -292,6 +292,9 @@ class EmbeddedBackend:
             await self._store.drop_other_vectors(self._embedding.space)
         return made
 
+    async def outbox_state(self) -> None:
+        """Nothing is forwarded."""
+
     async def catch_up(self) -> int:
         """Heads, extraction, ends and late lineage that are due."""
         return 0 if self._store.read_only else await self._later.catch_up()

@@ -18,6 +18,7 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
+from lineal.models.forwarding import OutboxState
 from lineal.models.lineage import Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
@@ -90,6 +91,10 @@ class Backend(Protocol):
 
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         """Outcomes of the scope in order of receipt; of every user and domain it leaves open."""
+        ...
+
+    async def outbox_state(self) -> OutboxState | None:
+        """How what is to be forwarded stands; None where nothing is forwarded."""
         ...
 
     async def catch_up(self) -> int:

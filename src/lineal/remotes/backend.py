@@ -32,6 +32,7 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
+from lineal.models.forwarding import OutboxState
 from lineal.models.lineage import Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
@@ -90,7 +91,7 @@ class RemoteBackend:
 
     @property
     def outbox(self) -> Outbox:
-        """What waits."""
+        """What is on its way."""
         return self._outbox
 
     async def open(self) -> None:
@@ -179,6 +180,9 @@ class RemoteBackend:
 
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         return self._local.outcomes(stamp)
+
+    async def outbox_state(self) -> OutboxState:
+        return await self._outbox.state()
 
     async def catch_up(self) -> int:
         return await self._local.catch_up()

@@ -31,6 +31,7 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
+from lineal.models.forwarding import OutboxState
 from lineal.models.lineage import Evidence, Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.redaction import Redacted
@@ -273,6 +274,10 @@ class Service:
             await anyio.sleep(LATE_FIRST_S)
             if not late.is_set() or monotonic_s() > until_s:
                 return
+
+    async def outbox_state(self) -> OutboxState | None:
+        """How what is to be forwarded stands; None where nothing is forwarded."""
+        return await self._backend.outbox_state()
 
     async def catch_up(self) -> int:
         """Do what writes left to be done and is due; how much was looked at."""

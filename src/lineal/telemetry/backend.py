@@ -28,6 +28,7 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
+from lineal.models.forwarding import OutboxState
 from lineal.models.lineage import Trace, TraceLineage
 from lineal.models.matching import MatchAnswer, MatchUsers, OutcomeAnswer, RecordOutcome
 from lineal.models.schema import Schema
@@ -148,6 +149,9 @@ class TracedBackend:
         finally:
             span.set_attribute(verbs.COUNT, count)
             span.end()
+
+    async def outbox_state(self) -> OutboxState | None:
+        return await self._backend.outbox_state()
 
     async def catch_up(self) -> int:
         return await self._seen(verbs.CATCH_UP, None, None, self._backend.catch_up())

@@ -301,6 +301,9 @@ class FakeBackend:
             await self._store.rebuild_words(language)
         return 0
 
+    async def outbox_state(self) -> None:
+        """Nothing is forwarded."""
+
     async def catch_up(self) -> int:
         await self._called("catch_up", None)
         return 0

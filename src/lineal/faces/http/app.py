@@ -154,7 +154,7 @@ def build_app(
     access = access_of(connect, result_chars=limits.result_chars)
     mcp, server = mcp_app(access, body_bytes=limits.body_bytes)
     metrics.watch_sessions(lambda: sessions_of(server))
-    own = [Health(connect, elapsed_s).route(), metrics_route(metrics)]
+    own = [Health(connect, elapsed_s).route(), metrics_route(metrics, connect)]
     described = resource.routes() if resource else []
     inner = Starlette(
         routes=[*mcp.routes, *own, *described, *rest],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 from starlette.requests import Request
@@ -70,10 +71,12 @@ class Health:
         return False
 
 
-def metrics_route(metrics: Metrics) -> Route:
+def metrics_route(metrics: Metrics, connect: Callable[[], Awaitable[Service]]) -> Route:
     """/metrics, behind the gate like everything that isn't public."""
 
     async def read(request: Request) -> Response:
+        with suppress(LinealError):  # what the process itself counts is told all the same
+            metrics.forwarding(await (await connect()).outbox_state())
         return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
 
     return Route("/metrics", read, methods=["GET"])

@@ -9,6 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import Scope
 
 from lineal import __version__
+from lineal.models.forwarding import OutboxState
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -45,12 +46,24 @@ class Metrics:
             "lineal_http_auth_failures", "Requests without a valid token.", registry=registry
         )
         self._sessions = Gauge("lineal_mcp_sessions", "MCP sessions open now.", registry=registry)
+        self._letters = Gauge(
+            "lineal_outbox_letters",
+            "Writes on their way to a remote backend, by state.",
+            ("state",),
+            registry=registry,
+        )
         build = Gauge("lineal_build_info", "The version.", ("version",), registry=registry)
         build.labels(__version__).set(1)
 
     def watch_sessions(self, count: Callable[[], int]) -> None:
         """Ask this for the number of sessions whenever somebody reads."""
         self._sessions.set_function(count)
+
+    def forwarding(self, state: OutboxState | None) -> None:
+        """How the outbox stands now; None: nothing is forwarded."""
+        if state is not None:
+            for name in ("waiting", "uncertain", "dead", "repeated"):
+                self._letters.labels(name).set(getattr(state, name))
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """One answer began, so long after its request."""

@@ -157,12 +157,13 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Contract) -> AsyncIterator[str]:
-    """The address of the application, on a port of this machine, in a thread of its own. Its
-    connections end with it."""
+async def serving(app: Contract, *, port: int = 0) -> AsyncIterator[str]:
+    """The address of the application, on that port of this machine (0: any), in a thread of its
+    own. Its connections end with it."""
     # asyncio turns Nagle's wait of 40 ms off only where the protocol is named.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     listener.listen()
     config = uvicorn.Config(app, http=cutting(), ws="none", lifespan="off", log_config=None)
     server = _Server(config)
