@@ -16,8 +16,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ async def serve() -> None:
         await anyio.sleep_forever()
 
 
-@asynccontextmanager
-async def remote() -> AsyncIterator[str]:
+@contextmanager
+def remote() -> Iterator[str]:
     """The address of a contract server in its own process."""
     command = [sys.executable, __file__, "--role", "serve"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -107,7 +107,7 @@ def appending(backend: Backend) -> Callable[[int], Awaitable[None]]:
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
-        async with remote() as address:
+        with remote() as address:
             url = f"{address}/v2"
             backend = backend_of(settings_of(Path(directory), "nia", url))
             await backend.open()

@@ -183,7 +183,7 @@ async def crowd(options: argparse.Namespace) -> dict[str, Any]:
         for _ in range(options.kills):
             await anyio.sleep(chance.uniform(0.3, 1.2))
             chance.choice(writers).kill()
-        while not all(writer.done.is_set() for writer in writers):
+        while not all(writer.done.is_set() for writer in writers):  # noqa: ASYNC110 - processes
             await anyio.sleep(0.1)
         wrote_s = monotonic_s() - began_s
         waiting = (await state_of(settings)).waiting
@@ -213,7 +213,7 @@ async def crowd(options: argparse.Namespace) -> dict[str, Any]:
 async def _emptied(settings: Settings, patience_s: float) -> OutboxState:
     """The outbox once nothing waits in it."""
     until_s = monotonic_s() + patience_s
-    while (state := await state_of(settings)).waiting and monotonic_s() < until_s:
+    while (state := await state_of(settings)).waiting and monotonic_s() < until_s:  # noqa: ASYNC110
         await anyio.sleep(0.5)
     return state
 
