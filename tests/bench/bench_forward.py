@@ -106,27 +106,26 @@ def appending(backend: Backend) -> Callable[[int], Awaitable[None]]:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as directory:
-        with remote() as address:
-            url = f"{address}/v2"
-            backend = backend_of(settings_of(Path(directory), "nia", url))
-            await backend.open()
-            headers = {"authorization": f"Bearer {KEY}"}
-            async with httpx.AsyncClient(headers=headers) as client, anyio.create_task_group() as t:
-                t.start_soon(backend.background)
-                works = {
-                    "request": posting(client, url),
-                    "commit": committing(Path(directory) / "floor.db"),
-                    "append": appending(backend),
-                }
-                times: dict[str, list[float]] = {name: [] for name in works}
-                for number in range(options.warm + options.writes):
-                    for name, work in works.items():
-                        spent = await timed(work, number)
-                        if number >= options.warm:
-                            times[name].append(spent)
-                t.cancel_scope.cancel()
-            await backend.close()
+    with tempfile.TemporaryDirectory() as directory, remote() as address:
+        url = f"{address}/v2"
+        backend = backend_of(settings_of(Path(directory), "nia", url))
+        await backend.open()
+        headers = {"authorization": f"Bearer {KEY}"}
+        async with httpx.AsyncClient(headers=headers) as client, anyio.create_task_group() as t:
+            t.start_soon(backend.background)
+            works = {
+                "request": posting(client, url),
+                "commit": committing(Path(directory) / "floor.db"),
+                "append": appending(backend),
+            }
+            times: dict[str, list[float]] = {name: [] for name in works}
+            for number in range(options.warm + options.writes):
+                for name, work in works.items():
+                    spent = await timed(work, number)
+                    if number >= options.warm:
+                        times[name].append(spent)
+            t.cancel_scope.cancel()
+        await backend.close()
     p50 = {name: statistics.median(found) for name, found in times.items()}
     added = p50["append"] - p50["request"]
     return {
