@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from lineal.embedders.hashing import HashingEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
-from lineal.models.changes import Call, Scope, SweepReport
+from lineal.models.changes import Amend, Call, Scope, SweepReport
 from lineal.models.context import (
     AppendAnswer,
     AppendContext,
@@ -27,17 +27,21 @@ from lineal.models.context import (
     GetContext,
     UpdateContext,
 )
+from lineal.models.forwarded import Forwarded
 from lineal.models.forwarding import Letter, OutboxState
 from lineal.models.lineage import Evidence
 from lineal.models.search import SearchAnswer, SearchContext
 from lineal.models.user import GetUser, UpsertUser, UserAnswer
 from lineal.policy.limits import Limits
+from lineal.ports.evidence import Witness
+from lineal.ports.outbox import Outbox
 from lineal.ports.store import Store
 from lineal.remotes.backend import RemoteBackend
 from lineal.remotes.known import remote_of
 from lineal.schemas.book import SchemaBook
 from lineal.service import Defaults, Service
 from lineal.stores.sqlite import SqliteStore
+from lineal.stores.sqlite.outbox import SqliteOutbox
 from lineal.testing.contracts.jean import JeanContract
 from lineal.testing.contracts.mem0 import Mem0Contract
 from lineal.testing.contracts.nia import NiaContract
@@ -46,11 +50,11 @@ from lineal.testing.samples import START
 
 from .deliveries import CANARY, LONG
 
-__all__ = ["Desk", "Place", "jean", "mem0", "nia", "note"]
+__all__ = ["Desk", "Knowing", "Place", "call", "jean", "mem0", "nia", "note", "told", "until"]
 
 BASES = {"jean": "/v1", "nia": "/v2"}
-DELIVERY_S = 10.0
-"""Until what waits must have arrived, or a test fails."""
+PATIENCE_S = 10.0
+"""Until what is awaited must have come, or a test fails."""
 
 
 def note(number: object) -> str:
@@ -65,6 +69,7 @@ class Desk:
 
     backend: RemoteBackend
     service: Service
+    outbox: Outbox
 
     async def append(
         self, text: str, user: str = "ada", *, tenant: str = "home", **more: Any
@@ -104,11 +109,27 @@ class Desk:
     async def sweep(self) -> SweepReport:
         return await self.service.sweep()
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Meanwhile it delivers what is due."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.backend.background)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def emptied(self) -> None:
+        """When nothing waits any more."""
+
+        async def empty() -> bool:
+            return not (await self.state()).waiting
+
+        await until(empty)
+
     async def letters(self) -> tuple[Letter, ...]:
-        return (await self.backend.outbox.letters()).letters
+        return (await self.outbox.letters()).letters
 
     async def state(self) -> OutboxState:
-        return await self.backend.outbox.state()
+        return await self.outbox.state()
 
 
 @dataclass
@@ -119,8 +140,11 @@ class Place:
     server: Any
     url: str
     directory: Path
-    clock: Clock
+    clock: Any
+    """A ManualClock, or the machine's where processes are to be real."""
     timeout_s: float = 5.0
+    busy_timeout_s: float = 10.0
+    witness: Witness | None = None
 
     @property
     def ledger(self) -> Path:
@@ -136,30 +160,51 @@ class Place:
         timeout_s: float | None = None,
     ) -> AsyncIterator[Desk]:
         """One that serves, from its beginning to its end."""
-        backend = self._backend(url or self.url, key, queues, timeout_s or self.timeout_s)
+        stores: list[SqliteStore] = []
+
+        def ledger(amend: Amend) -> SqliteStore:
+            stores.append(self._ledger(amend))
+            return stores[0]
+
+        timeout_s = timeout_s or self.timeout_s
+        backend = self._backend(url or self.url, key, ledger, queues, timeout_s)
         await backend.open()
         try:
             defaults = Defaults(user_id="ada", domain="coding")
-            yield Desk(backend, Service(backend, limits=Limits(), defaults=defaults))
+            service = Service(backend, limits=Limits(), defaults=defaults, witness=self.witness)
+            yield Desk(backend, service, SqliteOutbox(stores[0]))
         finally:
             with anyio.CancelScope(shield=True):
                 await backend.close()
 
     async def deliver(self, key: str = CANARY) -> None:
         """Another process brings all that waits to where it belongs, at once."""
-        async with self.process(key=key) as desk, anyio.create_task_group() as tasks:
-            await desk.backend.outbox.retry([one.letter_id for one in await alive(desk)])
-            tasks.start_soon(desk.backend.background)
-            with anyio.fail_after(DELIVERY_S):
-                while (await desk.state()).waiting:
-                    await anyio.sleep(0.01)
-            tasks.cancel_scope.cancel()
+        async with self.process(key=key) as desk:
+            alive = (await desk.outbox.letters(dead=False)).letters
+            await desk.outbox.retry([one.letter_id for one in alive])
+            async with desk.serving():
+                await desk.emptied()
+
+    async def asked(self, method: str, path: str, times: int = 1) -> None:
+        """When its server has been asked so often."""
+
+        async def enough() -> bool:
+            return bool(self.server.count(method, path) >= times)
+
+        await until(enough)
 
     def raw(self) -> bytes:
         """Every byte of the ledger's files."""
         return b"".join(path.read_bytes() for path in self.directory.glob("ledger.db*"))
 
-    def _backend(self, url: str, key: str, queues: bool, timeout_s: float) -> RemoteBackend:
+    def _backend(
+        self,
+        url: str,
+        key: str,
+        ledger: Callable[[Amend], SqliteStore],
+        queues: bool,
+        timeout_s: float,
+    ) -> RemoteBackend:
         remote = remote_of(
             self.scheme,
             url,
@@ -170,12 +215,17 @@ class Place:
         )
         return forwarding(
             remote,
-            lambda amend: SqliteStore(self.ledger, clock=self.clock, amend=amend),
+            ledger,
             self._local,
             clock=self.clock,
             home=Scope(tenant="home", user_id="ada", domain="coding"),
             timeout_s=timeout_s,
             queues=queues,
+        )
+
+    def _ledger(self, amend: Amend) -> SqliteStore:
+        return SqliteStore(
+            self.ledger, clock=self.clock, busy_timeout_s=self.busy_timeout_s, amend=amend
         )
 
     def _local(self, store: Store) -> EmbeddedBackend:
@@ -186,11 +236,38 @@ class Place:
             embedder=HashingEmbedder(),
             ids=RandomIds(),
             clock=self.clock,
+            witness=self.witness,
         )
 
 
-async def alive(desk: Desk) -> tuple[Letter, ...]:
-    return (await desk.backend.outbox.letters(dead=False)).letters
+class Knowing:
+    """A witness who knows of each call a little later which model made it."""
+
+    def saw(self, call: Call, context_ids: Iterable[str]) -> None: ...
+
+    def told(self, call: Call, event: Mapping[str, object]) -> None: ...
+
+    def account(self, call: Call) -> Evidence:
+        seen = {"tool_use_id": "t1", "session_id": "s1", "awaits": True}
+        return call.evidence.model_copy(update=seen)
+
+    async def later(self, seen: Evidence) -> Evidence:
+        return seen.model_copy(update={"model_version": "opus", "awaits": False})
+
+
+async def until(met: Callable[[], Awaitable[bool]]) -> None:
+    """Waits for what other tasks, processes and servers do. Raises TimeoutError after a while."""
+    with anyio.fail_after(PATIENCE_S):
+        while not await met():  # noqa: ASYNC110 - they set no event of ours
+            await anyio.sleep(0.01)
+
+
+def told(
+    answer: AppendAnswer | ContextAnswer | ForgetAnswer | SearchAnswer | UserAnswer,
+) -> Forwarded:
+    """How an answer came about."""
+    assert answer.forwarded is not None
+    return answer.forwarded
 
 
 def call(tool: str, tenant: str) -> Call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from itertools import groupby
 from typing import NamedTuple
@@ -91,6 +91,7 @@ class Courier:
         self._quiet_until_s = 0.0
         self._failures = 0
         self._running = False
+        self._rounds = f"{holder}-rounds"  # so that a call that is given up takes none from a round
         self.holder = holder
         self.held_s = ROUND_S + REQUESTS_MAX * (timeout_s + 1)
         """No attempt that is begun within ROUND_S outlasts it."""
@@ -151,15 +152,18 @@ class Courier:
         if letter is None:
             self.settle(settling)
             return
-        again = Settled(
+        self.settle([self._again(letter, begun=begun)])
+        self.wake()
+
+    def _again(self, letter: Letter, *, begun: bool) -> Settled:
+        return Settled(
             letter_id=letter.letter_id,
+            holder=letter.holder,
             outcome="later",
             due_at=self._clock.now(),
             begun=begun,
-            reason="The call was given up before an answer came.",
+            reason="It was given up before an answer came.",
         )
-        self.settle([again])
-        self.wake()
 
     async def _its_turn(self, letter_id: str) -> Tried | None:
         """Let what stands before it go first, for a moment; then it waits in the outbox."""
@@ -175,7 +179,7 @@ class Courier:
                 if await self._outbox.letter(letter_id) is None:  # another process's work
                     gone = Settled(letter_id=letter_id, outcome="delivered")
                     return self._awaited[letter_id] or Tried(gone, sent=Sent())
-            return self._awaited[letter_id]
+            return self._awaited[letter_id]  # what is delivered is kept by whoever asked
         except BaseException:
             tried = self._awaited[letter_id]
             self.settle([tried.settled] if tried else [])
@@ -202,7 +206,10 @@ class Courier:
             if error.code not in UNSENDABLE:
                 raise
             dead = Settled(
-                letter_id=letter.letter_id, holder=self.holder, outcome="dead", reason=error.message
+                letter_id=letter.letter_id,
+                holder=letter.holder,
+                outcome="dead",
+                reason=error.message,
             )
             return Tried(dead, error=error)
 
@@ -216,7 +223,7 @@ class Courier:
             if found is not None:  # of what is forgotten here the sweep deletes it there
                 return self._delivered(letter, found)
         if not letter.body:
-            gone = Settled(letter_id=letter.letter_id, holder=self.holder, outcome="dropped")
+            gone = Settled(letter_id=letter.letter_id, holder=letter.holder, outcome="dropped")
             return Tried(gone, sent=Sent())
         return self._delivered(letter, await self._sent(letter, remote_id), repeated=repeated)
 
@@ -255,7 +262,7 @@ class Courier:
         self._quiet_until_s, self._failures, self.away = 0.0, 0, None
         settled = Settled(
             letter_id=letter.letter_id,
-            holder=self.holder,
+            holder=letter.holder,
             outcome="delivered",
             remote_id=sent.remote_id,
             repeated=repeated,
@@ -269,7 +276,7 @@ class Courier:
         if letter.verb == "delete" and refused.answered == 404:
             return self._delivered(letter, Sent())
         dead = Settled(
-            letter_id=letter.letter_id, holder=self.holder, outcome="dead", reason=refused.message
+            letter_id=letter.letter_id, holder=letter.holder, outcome="dead", reason=refused.message
         )
         return Tried(dead, error=refused)
 
@@ -286,7 +293,7 @@ class Courier:
     def _later(self, letter: Letter, error: LinealError, wait: float, *, begun: bool) -> Tried:
         later = Settled(
             letter_id=letter.letter_id,
-            holder=self.holder,
+            holder=letter.holder,
             outcome="later",
             due_at=self._clock.now() + timedelta(seconds=wait),
             begun=begun,
@@ -331,7 +338,8 @@ class Courier:
 
     async def round(self) -> int:
         """Claim what is due and deliver it, several queues side by side; how many were tried."""
-        letters = await self._outbox.claim_letters(self.holder, held_s=self.held_s)
+        with anyio.CancelScope(shield=True):  # what is claimed is known, and given back
+            letters = await self._outbox.claim_letters(self._rounds, held_s=self.held_s)
         until_s = monotonic_s() + ROUND_S
         room = anyio.CapacityLimiter(AT_ONCE)
         async with anyio.create_task_group() as tasks:
@@ -343,32 +351,44 @@ class Courier:
         self, queue: tuple[Letter, ...], room: anyio.CapacityLimiter, until_s: float
     ) -> None:
         """Letters of one queue in their order, as far as they are taken and there is time."""
-        async with room:
-            try:
-                for at, letter in enumerate(queue):
-                    go_on = not self.paused and monotonic_s() <= until_s
-                    if not go_on or not await self._brought(letter):
-                        await self._give_back(queue[at if not go_on else at + 1 :])
-                        return
-            except LinealError as error:  # what is held is free again in time
-                _log.warning("delivering: %s", error.message)
+        left = list(queue)
+        try:
+            async with room:
+                while left and not self.paused and monotonic_s() <= until_s:
+                    now = await self._outbox.letter(left[0].letter_id)
+                    letter = left.pop(0)
+                    if now is not None and not await self._brought(letter, now):
+                        break
+        except LinealError as error:  # what is held is free again in time
+            _log.warning("delivering: %s", error.message)
+        finally:
+            with anyio.CancelScope(shield=True), suppress(LinealError):
+                await self._give_back(left)
 
-    async def _brought(self, letter: Letter) -> bool:
-        """Whether the next of its queue may go: of what was forgotten or dropped since the claim
-        nothing is sent."""
-        kept = await self._outbox.letter(letter.letter_id)
-        if kept is None or kept.holder != self.holder:
-            return kept is None
-        tried = await self.attempt(letter.model_copy(update={"body": kept.body}))
-        if letter.letter_id in self._awaited:
-            self._awaited[letter.letter_id] = tried  # whoever waits keeps it with the answer
-        else:
-            self.settle([tried.settled])
-            await self.flush()
-        return tried.settled.outcome != "later"
+    async def _brought(self, letter: Letter, now: Letter) -> bool:
+        """Whether the next of its queue may go. now: the letter as it is kept: of what was
+        forgotten since the claim nothing is sent, and another may hold it."""
+        if now.holder != self._rounds:
+            return False
+        tried, settled = None, self._again(letter, begun=True)
+        try:
+            tried = await self.attempt(letter.model_copy(update={"body": now.body}))
+            settled = tried.settled
+        finally:  # the process may end: the next one needn't wait for the hold's end
+            with anyio.CancelScope(shield=True):
+                await self._keep(settled, tried)
+        return settled.outcome != "later"
+
+    async def _keep(self, settled: Settled, tried: Tried | None) -> None:
+        """What is delivered while somebody waits for it, they keep, with their answer."""
+        awaited = settled.letter_id in self._awaited
+        if awaited:
+            self._awaited[settled.letter_id] = tried
+        if not (awaited and settled.outcome == "delivered"):
+            await self._outbox.settle([settled], holder=self._rounds)
 
     async def _give_back(self, letters: Sequence[Letter]) -> None:
-        await self._outbox.release([one.letter_id for one in letters], holder=self.holder)
+        await self._outbox.release([one.letter_id for one in letters], holder=self._rounds)
 
 
 def _as_append(letter: Letter) -> Letter:

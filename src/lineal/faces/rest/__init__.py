@@ -1,0 +1,1 @@
+"""The REST face: plain HTTP and JSON over the service."""
