@@ -14,7 +14,14 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 from pydantic import ValidationError
 
-from lineal.backends import backend_of, check_schema, open_ledger, schema_files, store_path
+from lineal.backends import (
+    backend_of,
+    check_schema,
+    open_ledger,
+    remote_backend,
+    schema_files,
+    store_path,
+)
 from lineal.capture.places import Places
 from lineal.capture.project import identify
 from lineal.capture.witness import SessionWitness
@@ -23,6 +30,7 @@ from lineal.detectors.detector import Detector
 from lineal.errors import LinealError
 from lineal.models.changes import Call
 from lineal.models.context import SOURCES
+from lineal.models.forwarding import OutboxState
 from lineal.models.lineage import Evidence
 from lineal.models.project import Project
 from lineal.policy.limits import Limits
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = [
     "backend_of",
     "check_schema",
+    "deliver_now",
     "local_call",
     "open_outbox",
     "open_service",
@@ -128,15 +137,19 @@ def service_of(settings: Settings, backend: Backend, witness: Witness | None = N
     """The service over a backend, with the configured limits and defaults."""
     return Service(
         backend,
-        limits=Limits(
-            content_min=settings.content_min,
-            content_max=settings.content_max,
-            sources=(*SOURCES, *settings.extra_sources),
-        ),
+        limits=_limits(settings),
         defaults=Defaults(user_id=settings.user, domain=settings.domain),
         secrets=_secrets(settings),
         pointers=_pointers(settings),
         witness=witness,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        content_min=settings.content_min,
+        content_max=settings.content_max,
+        sources=(*SOURCES, *settings.extra_sources),
     )
 
 
@@ -158,6 +171,19 @@ async def open_outbox(settings: Settings) -> AsyncIterator[Outbox]:
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
+
+
+async def deliver_now(settings: Settings) -> OutboxState:
+    """Try whatever is due, in this process; how the outbox stands then. Raises unsupported for a
+    backend that doesn't forward."""
+    backend = remote_backend(settings)
+    await backend.open()
+    try:
+        await backend.deliver()
+        return await backend.outbox_state()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await backend.close()
 
 
 @asynccontextmanager
@@ -272,7 +298,9 @@ async def _serve_http(settings: Settings, read_only: bool) -> None:
             return service
 
         access = OneClient(connect)
-        app = build_app(connect, routes(ServiceAccess(connect)), process, limits)
+        app = build_app(
+            connect, routes(ServiceAccess(connect), limits=_limits(settings)), process, limits
+        )
         async with anyio.create_task_group() as tasks:
             if not read_only:
                 tasks.start_soon(_completing, access)

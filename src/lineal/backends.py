@@ -38,6 +38,7 @@ __all__ = [
     "forwarding",
     "ledger_path",
     "open_ledger",
+    "remote_backend",
     "schema_files",
     "store_path",
 ]
@@ -103,14 +104,25 @@ def open_ledger(settings: Settings) -> tuple[SqliteStore, Outbox]:
     from lineal.stores.sqlite.outbox import SqliteOutbox
 
     scheme, _ = _remote_address(settings)
+    _require_remote(scheme)
+    store = _sqlite(settings, ledger_path(settings))
+    return store, SqliteOutbox(store)
+
+
+def remote_backend(settings: Settings) -> RemoteBackend:
+    """The configured backend that forwards, not yet opened. Raises unsupported for another."""
+    scheme, _ = _remote_address(settings)
+    _require_remote(scheme)
+    return _remote(settings, scheme, None)
+
+
+def _require_remote(scheme: str) -> None:
     if scheme not in REMOTES:
         raise LinealError(
             ErrorCode.UNSUPPORTED,
             "Nothing is forwarded: the backend keeps everything itself. An outbox belongs to a "
             f"backend that forwards ({', '.join(REMOTES)}); see LINEAL_BACKEND.",
         )
-    store = _sqlite(settings, ledger_path(settings))
-    return store, SqliteOutbox(store)
 
 
 def _remote(settings: Settings, scheme: str, witness: Witness | None) -> RemoteBackend:

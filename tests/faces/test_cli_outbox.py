@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 import pytest
+from anyio import to_thread
 from click.testing import CliRunner, Result
 
 from lineal.clock import SystemClock
@@ -19,9 +20,12 @@ from lineal.faces.cli.outbox import Listed, document, state_of
 from lineal.faces.cli.output import show
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Letter, LetterPage, OutboxState, Settled
+from lineal.models.letters import AppendLetter
 from lineal.stores.sqlite import SqliteStore
 from lineal.stores.sqlite.outbox import SqliteOutbox
-from lineal.testing.samples import START, keep
+from lineal.testing.contracts.jean import JeanContract
+from lineal.testing.contracts.server import serving
+from lineal.testing.samples import START, a_context, keep
 
 from . import test_cli
 
@@ -119,11 +123,16 @@ def test_the_state_says_what_a_letter_waits_for(values: dict[str, Any], told: st
 # Over a ledger
 
 
+def body_of(number: int) -> str:
+    context = a_context(f"ctx_let_{number}", content=f"A walnut, number {number}.")
+    return AppendLetter(context=context).model_dump_json()
+
+
 async def fill(path: Path) -> None:
     """Three letters, of which the second is dead."""
     store = SqliteStore(path, clock=SystemClock())
     await store.open()
-    letters = tuple(a_letter(f"let_{n}") for n in (1, 2, 3))
+    letters = tuple(a_letter(f"let_{n}", body=body_of(n)) for n in (1, 2, 3))
     await keep(store, Scope(tenant="local"), letters=letters)
     refused = Settled(letter_id="let_2", outcome="dead", reason="No such user.")
     await SqliteOutbox(store).settle([refused])
@@ -167,9 +176,29 @@ def test_letters_are_listed_all_the_dead_and_the_waiting(ledger: Path) -> None:
 
 
 def test_dead_letters_wait_again_by_id_or_with_all(ledger: Path) -> None:
-    assert told("retry", "let_2", "gone") == {"retried": 1, "missing": 1}
+    tried = told("retry", "let_2", "gone")
+    assert (tried["retried"], tried["missing"]) == (1, 1)
+    assert (tried["state"]["waiting"], tried["state"]["dead"]) == (3, 0)
     assert names("--dead") == []
-    assert run("retry", "--all").stdout == "3 letters due now.\n"
+    result = run("retry", "--all").stdout
+    assert result.startswith("3 letters tried.\n3 letters wait, 0 dead.")
+
+
+async def test_letters_are_sent_by_the_retry_itself(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    server = JeanContract("key")
+    server.users["ada", "coding"] = {}
+    monkeypatch.setenv("LINEAL_BACKEND", "jean://")
+    monkeypatch.setenv("LINEAL_REMOTE_KEY", "key")
+    async with serving(server) as address:
+        monkeypatch.setenv("LINEAL_REMOTE_URL", f"{address}/v1")
+        assert await to_thread.run_sync(run, "list")
+        (path,) = home.rglob("*.db")  # noqa: ASYNC240 - a small directory
+        await fill(path)
+        result = await to_thread.run_sync(run, "retry", "--all")
+    assert result.stdout.startswith("3 letters tried.\nNothing waits."), result.output
+    assert server.count("POST", "/context") == 3
 
 
 def test_letters_are_dropped_by_id_or_all_that_are_dead(ledger: Path) -> None:

@@ -113,11 +113,11 @@ REFUSED = {
     ),
     "a page": Turned(not_json(400), INVALID, 400),
     "nothing": Turned(answering(400), INVALID, 400),
-    "401": Turned(detailed(401, f"Bad key {CANARY}"), ErrorCode.UNAUTHORIZED, 401, key=True),
-    "402": Turned(detailed(402, "Pay."), ErrorCode.FORBIDDEN, 402, key=True),
-    "403": Turned(flat(403, f"{CANARY} may not"), ErrorCode.FORBIDDEN, 403, key=True),
+    "401": Turned(detailed(401, f"Bad key {CANARY}"), ErrorCode.UNAVAILABLE, 401, key=True),
+    "402": Turned(detailed(402, "Pay."), ErrorCode.UNAVAILABLE, 402, key=True),
+    "403": Turned(flat(403, f"{CANARY} may not"), ErrorCode.UNAVAILABLE, 403, key=True),
     "500 of a quota": Turned(
-        detailed(500, {"error": "Monthly quota exceeded"}), ErrorCode.FORBIDDEN, 403, key=True
+        detailed(500, {"error": "Monthly quota exceeded"}), ErrorCode.UNAVAILABLE, 403, key=True
     ),
     "409": Turned(flat(409, "Busy."), ErrorCode.CONFLICT, 409),
     "413": Turned(answering(413), INVALID, 413),

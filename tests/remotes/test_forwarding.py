@@ -108,7 +108,7 @@ async def test_a_remote_that_failed_is_left_alone_by_the_next_write(at_nia: Plac
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(401, ErrorCode.UNAUTHORIZED), (403, ErrorCode.FORBIDDEN)]
+    ("status", "code"), [(401, ErrorCode.UNAVAILABLE), (403, ErrorCode.UNAVAILABLE)]
 )
 async def test_a_refused_key_fails_an_append_which_keeps_nothing(
     at_nia: Place, status: int, code: ErrorCode

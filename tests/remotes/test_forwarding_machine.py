@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -36,12 +36,13 @@ from lineal.testing.contracts.faults import (
 from .forwarded import Desk, Place, nia, note
 
 ROOT = Path(__file__).parents[2]
+PAGE = not_json()
 FAULTS: list[Fault] = [
     busy(5),
     answering(503),
     detailed(500, "boom"),
     detailed(401, "No."),
-    not_json(),
+    PAGE,
     cut_before,
     cut_after,
     cut_within,
@@ -203,7 +204,8 @@ class Forwarding(RuleBasedStateMachine):
 
     @rule(method=st.sampled_from(["POST", "PUT", "DELETE", "GET"]), fault=st.sampled_from(FAULTS))
     def fail(self, method: str, fault: Fault) -> None:
-        self.place.server.faults.add(method, "/contexts", fault)
+        if (method, fault) != ("DELETE", PAGE):  # a status of 200 is all that Nia promises of it
+            self.place.server.faults.add(method, "/contexts", fault)
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 40.0]))
     def wait(self, seconds: float) -> None:
@@ -275,8 +277,9 @@ class Forwarding(RuleBasedStateMachine):
 
 
 Forwarding.TestCase.settings = settings(
-    max_examples=12,
+    max_examples=10,
     stateful_step_count=20,
+    phases=(Phase.explicit, Phase.generate),  # a second each: shrinking would take minutes
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -181,6 +181,11 @@ class RemoteBackend:
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         return self._local.outcomes(stamp)
 
+    async def deliver(self) -> None:
+        """Deliver what is due, as far as the remote takes it."""
+        while not self._courier.paused and await self._courier.round():
+            pass
+
     async def outbox_state(self) -> OutboxState:
         return await self._outbox.state()
 

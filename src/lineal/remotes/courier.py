@@ -11,6 +11,7 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import anyio
+from pydantic import ValidationError
 
 from lineal.clock import Clock, monotonic_s
 from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
@@ -31,7 +32,7 @@ AT_ONCE = 8
 FLUSH_S = 0.05
 """Until what became of a letter is kept on its own, where no other write takes it along."""
 
-IDLE_S = 30.0
+IDLE_S = 10.0
 """Most seconds between two looks into the outbox: other processes leave letters too."""
 
 TURN_S = 2.0
@@ -205,13 +206,19 @@ class Courier:
         except LinealError as error:
             if error.code not in UNSENDABLE:
                 raise
-            dead = Settled(
-                letter_id=letter.letter_id,
-                holder=letter.holder,
-                outcome="dead",
-                reason=error.message,
+            return self._dead(letter, error)
+        except ValidationError:  # its words would hold the letter's
+            unread = LinealError.unavailable(
+                "Another version of lineal wrote this letter: this one can't read it.",
+                retryable=False,
             )
-            return Tried(dead, error=error)
+            return self._dead(letter, unread)
+
+    def _dead(self, letter: Letter, error: LinealError) -> Tried:
+        dead = Settled(
+            letter_id=letter.letter_id, holder=letter.holder, outcome="dead", reason=error.message
+        )
+        return Tried(dead, error=error)
 
     async def _put(self, letter: Letter) -> Tried:
         repeated = False

@@ -109,16 +109,17 @@ def unreadable(reply: Reply, place: str, what: str) -> Away:
 
 
 def _shut(status: int, place: str, what: str, tail: str) -> Refused:
-    """answered 403 for a 500 that speaks of a quota, so that it is known for what it is."""
+    """The caller's own key is another: to them the backend can't be used, until a person has seen
+    to it. answered 403 for a 500 that speaks of a quota, so that it is known for what it is."""
     if status == 401:
         message = f"{place} refused the key (401); check LINEAL_REMOTE_KEY.{tail}"
-        return Refused(ErrorCode.UNAUTHORIZED, message, answered=401, key=True)
+        return Refused(ErrorCode.UNAVAILABLE, message, answered=401, key=True)
     message = (
         f"{place} refused '{what}' ({status}): a quota or the plan's limit is reached, or the key "
         f"may not do this; check the account and LINEAL_REMOTE_KEY.{tail}"
     )
     answered = status if status < 500 else 403
-    return Refused(ErrorCode.FORBIDDEN, message, answered=answered, key=True)
+    return Refused(ErrorCode.UNAVAILABLE, message, answered=answered, key=True)
 
 
 def _away(reply: Reply, place: str, what: str, tail: str) -> Away:

@@ -78,6 +78,8 @@ def _tell(answer: ForgetAnswer, *, undo: bool) -> None:
     done, would = ("Given back", "Would give back") if undo else ("Forgotten", "Would forget")
     show(Text(f"{would if answer.dry_run else done}: {answer.count}"))
     show(*(text(f"  {one}") for one in answer.restored or answer.forgotten))
+    if answer.forwarded is not None and answer.forwarded.note:
+        show(text(answer.forwarded.note))
     if answer.undo_until is not None and not answer.dry_run:
         show(
             text(

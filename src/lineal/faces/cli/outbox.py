@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lineal.app import open_outbox
+from lineal.app import deliver_now, open_outbox
 from lineal.clock import SystemClock
 from lineal.faces.cli.base import Command, read_settings, store_options
 from lineal.faces.cli.groups import Group
@@ -85,10 +85,19 @@ def retry(
     backend: str | None,
     as_json: bool,
 ) -> None:
-    """Have letters sent again, the dead ones in their old place; a running server does it."""
+    """Send letters again now, the dead ones in their old place."""
     chosen = _chosen(letter_ids, everything, "--all")
-    count = _with_outbox(read_settings(home, backend), lambda box: box.retry(chosen))
-    _tell("retried", "due now", count, chosen, as_json=as_json)
+    settings = read_settings(home, backend)
+    count = _with_outbox(settings, lambda box: box.retry(chosen))
+    state = anyio.run(deliver_now, settings)
+    if as_json:
+        missing = 0 if chosen is None else len(set(chosen)) - count
+        told = {"retried": count, "missing": missing, "state": state.model_dump(mode="json")}
+        print_json(told)
+        return
+    _tell("retried", "tried", count, chosen, as_json=False)
+    now = SystemClock(settings.clock_offset_s).now()
+    show(text(_summary(state, now)))
 
 
 @outbox.command(cls=Command)

@@ -131,7 +131,8 @@ class Process:
         """Says on stderr where the process listens and how clients connect."""
 
         def greet() -> None:
-            address = address_of(listening)
+            address = address_of(listening).replace("//0.0.0.0:", "//HOST:")
+            address = address.replace("//[::]:", "//HOST:")
             token = "" if self.is_open() else " --header 'Authorization: Bearer TOKEN'"
             said = (
                 f"lineal {__version__} listens on {address} ({MCP_PATH} and REST). Connect: "

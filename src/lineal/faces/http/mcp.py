@@ -29,6 +29,9 @@ SESSIONS_MAX = 2_000
 
 SESSION_HEADER = "mcp-session-id"
 
+OWN_HEADER = "x-session-id"
+"""As over REST; for the newer protocol, which has no sessions."""
+
 Connect = Callable[[], Awaitable[Service]]
 
 
@@ -92,7 +95,10 @@ def sessions_of(server: Server[Any]) -> int:
 
 def _session(request: Request) -> str:
     """Our own name of the session: of the protocol's id, which is as good as a key and is kept
-    nowhere; else of whoever calls."""
-    named = request.headers.get(SESSION_HEADER)
-    known_by = f"session\n{named}" if named else f"caller\n{request.scope[CALLER]}"
+    nowhere; else of the id that a caller gives its own. "" where a request names none: several
+    agents may share a token."""
+    named, own = request.headers.get(SESSION_HEADER), request.headers.get(OWN_HEADER)
+    if not named and not own:
+        return ""
+    known_by = f"session\n{named}" if named else f"caller\n{request.scope[CALLER]}\n{own}"
     return "http:" + hashlib.sha256(known_by.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -38,6 +38,7 @@ from lineal.models.search import CHARS_PER_TOKEN, SearchAnswer, SearchContext
 from lineal.models.user import UserAnswer
 from lineal.policy.limits import is_plain
 from lineal.policy.packing import told
+from lineal.policy.unread import unread
 
 __all__ = ["build_server", "build_shared_server", "scope_of"]
 
@@ -53,18 +54,6 @@ WORD_CHARS_MAX = 200
 
 NODE_SOURCES_MAX = 8
 """Sources named in a node of a trace; its edges name them all."""
-
-UNREAD: Mapping[str, object] = {
-    "title": None,
-    "summary": None,
-    "content": "",
-    "tags": (),
-    "metadata": {},
-    "nia_references": None,
-    "edited_files": (),
-    "sightings": (),
-}
-"""What of a context is not shown to who may write and not read."""
 
 ASKED_WRONG = (ErrorCode.INVALID_REQUEST, ErrorCode.NOT_FOUND)
 """Errors of what was asked, which repeat some of it; any other is ours."""
@@ -194,7 +183,7 @@ class _Face:
         if not spec.read_only:
             await self._tell(access, answer)
         if "read" not in access.scopes:
-            answer = _unread(answer)
+            answer = unread(answer)
         return _succeeded(answer, spec, _budget(request, access.result_chars))
 
     async def _noted(
@@ -244,7 +233,7 @@ class _Face:
         return Call(
             tenant=access.tenant,
             evidence=evidence,
-            session=access.session,
+            session=access.session or _apart(tool),
             project=access.project,
             read_only=self._read_only or "write" not in access.scopes,
             ask=ask_of(ctx),
@@ -346,14 +335,11 @@ def _refusal(error: LinealError) -> MCPError:
     return MCPError(code=code, message=error.message, data=_json(error.body())["error"])
 
 
-def _unread(answer: Model) -> Model:
-    """A write's answer without what was stored before it: for who may write and not read."""
-    match answer:
-        case UserAnswer():
-            return answer.model_copy(update={"fields": {}, "derived": {}, "extras": None})
-        case ContextAnswer():
-            return answer.model_copy(update=UNREAD)
-    return answer
+def _apart(tool: str) -> str:
+    """Requests that name no session have nothing in common: what one read is no source of what
+    another writes (L4), so reads and writes go by names of their own."""
+    spec = TOOLS.get(tool)
+    return "apart:reads" if spec is None or spec.read_only else "apart:writes"
 
 
 def _within(access: Access, request: Model) -> Model:

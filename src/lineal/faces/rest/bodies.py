@@ -53,7 +53,10 @@ ITEMS_MAX = 100
 Key = Annotated[str, Field(min_length=1, max_length=190)]
 """Of an idempotent write; ten characters less than the service takes, which name an item."""
 
-Count = Annotated[int, Field(ge=0, strict=True)]
+COUNT_MAX = 2**31 - 1
+"""Lines of a file, and revisions of a context: more than there will be."""
+
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX, strict=True)]
 
 
 def _number(value: object) -> object:
@@ -110,6 +113,7 @@ class UpdateBody(UpdateContext):
     """What to change of a context; only what is sent changes."""
 
     edited_files: Edited | None = None
+    expected_revision: Annotated[int, Field(ge=1, le=COUNT_MAX, strict=True)] | None = None
     idempotency_key: Key | None = None
 
 

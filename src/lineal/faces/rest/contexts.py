@@ -59,9 +59,10 @@ async def delete(asked: Asked) -> Deleted:
     words = {"context_id": asked.named("context_id"), "idempotency_key": asked.key}
     request = parse(ForgetContext, words)
     answer = await asked.service.forget_context(asked.call("forget_context"), request)
+    note = answer.forwarded.note if answer.forwarded else None
     return Deleted(
         success=True,
-        message=f"Context '{answer.context_id}' is forgotten.",
+        message=" ".join(filter(None, (f"Context '{answer.context_id}' is forgotten.", note))),
         forgotten=answer.forgotten,
     )
 

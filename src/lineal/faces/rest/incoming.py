@@ -22,9 +22,6 @@ NUMBER_MAX = 2**63
 DIGITS_MAX = 20
 """More than a smaller number takes; so no time is spent on reading a very long one."""
 
-EXACT_MAX = 2**53
-"""From here on not every integer is a float."""
-
 KEY_HEADER = "idempotency-key"
 
 N = TypeVar("N", int, float)
@@ -119,7 +116,7 @@ def _integer(digits: str) -> int:
 def _float(digits: str) -> float | int:
     """JSON has one kind of number: 1.0 is the integer 1."""
     value = _small(float(digits))
-    return int(value) if value.is_integer() and abs(value) < EXACT_MAX else value
+    return int(value) if value.is_integer() else value
 
 
 def _small(number: N) -> N:

@@ -17,6 +17,7 @@ from lineal.faces.rest.asked import Asked
 from lineal.faces.rest.incoming import body_of, key_of, query_of
 from lineal.faces.rest.operations import Operation
 from lineal.models.base import Model
+from lineal.policy.unread import unread
 
 __all__ = ["Nowhere", "Resource", "guarded"]
 
@@ -92,7 +93,8 @@ class Resource:
             path=request.path_params,
             key=key_of(request, body) if operation.keyed else None,
         )
-        return await guarded(operation.id, operation.run(asked))
+        answer = await guarded(operation.id, operation.run(asked))
+        return answer if "read" in principal_of(request).scopes else unread(answer)
 
     async def _discreet(self, error: LinealError, sent: Mapping[str, Any]) -> LinealError:
         """The error without a secret that was sent (E3); what can't be looked at is not told."""

@@ -49,7 +49,9 @@ class BackendUpdates:
         clock.advance(minutes=1)
         after = await ada.update(before.id, **{field: SENT[field]})
         moved = {name for name in type(after).model_fields if _differs(before, after, name)}
-        assert moved - {"revision", "updated_at", "lineage", "forwarded"} <= {field} | FOLLOWS.get(field, set())
+        assert moved - {"revision", "updated_at", "lineage", "forwarded"} <= {field} | FOLLOWS.get(
+            field, set()
+        )
         if field not in ("lineage", "ttl_seconds"):
             assert getattr(after, field) == SENT[field]
 
