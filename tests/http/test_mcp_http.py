@@ -239,7 +239,7 @@ async def test_the_environments_session_and_project_are_told_of_no_call(
 
 
 async def test_what_was_read_with_one_token_is_in_no_lineage_of_another(
-    both: tuple[Client, Client],
+    both: tuple[Client, Client], request: pytest.FixtureRequest
 ) -> None:
     a, b = both
     context_id = await kept_by(a)
@@ -247,7 +247,9 @@ async def test_what_was_read_with_one_token_is_in_no_lineage_of_another(
     made = await ok(b, "append_context", content=LONG)
     assert context_id not in json.dumps(made)
     mine = await ok(a, "append_context", content="The valve was changed for a brass one today.")
-    assert context_id in mine["lineage"]["source_ids"]
+    # The newer protocol has no sessions: several agents may share a token.
+    known = request.node.callspec.params["both"] == "legacy"
+    assert (context_id in mine["lineage"]["source_ids"]) is known
 
 
 # --- scopes ---

@@ -164,7 +164,6 @@ async def test_what_is_forgotten_after_its_letter_was_claimed_is_not_sent(at_nia
     assert b"xyzzy" not in at_nia.raw()
 
 
-@pytest.mark.xfail(reason="a letter's reason outlives its body", strict=False)
 async def test_words_of_a_refusal_are_forgotten_with_what_was_refused(at_nia: Place) -> None:
     async with at_nia.process() as desk:
         answer = await desk.append(note(1))

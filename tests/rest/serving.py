@@ -98,7 +98,8 @@ async def opened(home: Path, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
 @contextmanager
 def served(home: Path, *, token: str | None = None, **more: Any) -> Iterator[str]:
     """The routes over a socket, in a thread of their own; the address to call."""
-    listening = socket.socket()
+    # asyncio turns Nagle's wait of 40 ms off only where the protocol is named.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen()
     ready, done = threading.Event(), threading.Event()

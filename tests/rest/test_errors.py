@@ -142,7 +142,7 @@ async def test_what_is_no_plain_json_object_is_refused(
 async def test_the_largest_integer_and_a_float_come_in_as_they_are(
     client: httpx.AsyncClient,
 ) -> None:
-    fields = {"big": 2**63 - 1, "small": -(2**63), "half": 0.5, "one": 1.0}
+    fields = {"big": 2**63 - 1, "small": -(2**63), "half": 0.5, "one": 1.0, "far": 5e18}
     await client.post("/v1/users", json={"user_id": "u", "domain": "notes", "fields": fields})
     row = (await client.get("/v1/users/u?domain=notes")).json()
     assert row["extras"] == fields

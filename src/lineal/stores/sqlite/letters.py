@@ -241,12 +241,13 @@ def refresh(connection: apsw.Connection, queue: tuple[str, str]) -> None:
 
 def erase_letters(connection: apsw.Connection, tenant: str, context_id: str) -> None:
     """Take out what letters hold of a context that ends. One that may have arrived stays, so that
-    the deletion comes after it; those that ask for the deletion stay."""
+    the deletion comes after it, without its words or a remote's about them; those that ask for the
+    deletion stay."""
     for row in map(LetterRow.checked, all_rows(connection, _SELECT_OF_CONTEXT, tenant, context_id)):
         if row.untried:
             remove(connection, row)
         elif row.body:
-            rewrite(connection, row._replace(body=""))
+            rewrite(connection, row._replace(body="", reason=None))
 
 
 def repeats_of(values: Row) -> int:
