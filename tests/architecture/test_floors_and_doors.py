@@ -261,7 +261,7 @@ def test_a_store_knows_no_other_store() -> None:
 
 
 def test_only_the_composition_knows_an_adapter() -> None:
-    """Engine, service and faces know ports; app.py, backends.py and parts.py hand the adapters in."""
+    """Engine, service and faces know ports; the modules of the composition hand the adapters in."""
     wrong = [
         found
         for found in OURS

@@ -27,7 +27,7 @@ from lineal.stores.sqlite import SqliteStore
 from lineal.testing import BackendSuite
 from lineal.testing.backend_suite import Typed
 
-from tests.conformance.serving import serving_rest
+from .serving import serving_rest
 
 SAID: dict[str, Any] = {
     "field": "age",

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineal.policy.receipts import once, request_hash
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import Changes, Plan, Receipt, Scope, Snapshot
 from lineal.models.context import AppendAnswer, AppendContext, MemoryType
 from lineal.models.lineage import DeclaredLineage, Lineage
+from lineal.policy.receipts import once, request_hash
 from lineal.testing.samples import ADA, START, a_context
 
 ASKED = AppendContext(content="We use uv.", idempotency_key="k1")

@@ -1,0 +1,1 @@
+"""Every store and every backend through one suite each."""
