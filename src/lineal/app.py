@@ -15,8 +15,10 @@ import anyio
 from pydantic import ValidationError
 
 from lineal.backends import (
+    REMOTES,
     backend_of,
     check_schema,
+    file_of,
     open_ledger,
     remote_backend,
     schema_files,
@@ -48,9 +50,12 @@ if TYPE_CHECKING:
     from lineal.faces.mcp.front import Front
 
 __all__ = [
+    "REMOTES",
+    "asked_remote",
     "backend_of",
     "check_schema",
     "deliver_now",
+    "file_of",
     "local_call",
     "open_outbox",
     "open_service",
@@ -171,6 +176,19 @@ async def open_outbox(settings: Settings) -> AsyncIterator[Outbox]:
     finally:
         with anyio.CancelScope(shield=True):
             await store.close()
+
+
+async def asked_remote(settings: Settings) -> tuple[str, str | None]:
+    """Where the remote backend is, and what hinders it, if anything does. Raises LinealError for
+    settings that can't be right."""
+    backend = remote_backend(settings)
+    try:
+        await backend.ask()
+    except LinealError as error:
+        return backend.place, error.message
+    finally:
+        await backend.disconnect()
+    return backend.place, None
 
 
 async def deliver_now(settings: Settings) -> OutboxState:

@@ -35,6 +35,7 @@ __all__ = [
     "REMOTES",
     "backend_of",
     "check_schema",
+    "file_of",
     "forwarding",
     "ledger_path",
     "open_ledger",
@@ -96,6 +97,15 @@ def ledger_path(settings: Settings) -> Path:
     host = urlsplit(address).netloc if address else ""
     name = "-".join(filter(None, (scheme, quote(host.rpartition("@")[2], safe=""))))
     return settings.home / "ledgers" / f"{name}.db"
+
+
+def file_of(settings: Settings) -> Path | None:
+    """The file of the configured backend; None for one that has none, or that isn't ours."""
+    scheme, _ = _remote_address(settings)
+    if scheme in REMOTES:
+        return ledger_path(settings)
+    is_sqlite = scheme.split(":", 1)[0] in ("", "sqlite")
+    return store_path(settings) if is_sqlite else None
 
 
 def open_ledger(settings: Settings) -> tuple[SqliteStore, Outbox]:

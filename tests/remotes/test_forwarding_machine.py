@@ -74,7 +74,6 @@ async def at_nia(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 def texts(place: Place) -> list[str]:
-    """What Nia keeps, in the order in which it came."""
     return [one["content"] for one in place.server.contexts.values()]
 
 
@@ -260,8 +259,7 @@ class Forwarding(RuleBasedStateMachine):
             self._do(self.desk.sweep)
         self._do(self.place.deliver)
         assert self._do(self.desk.state).dead == 0
-        here = {name: kept for name in self.known if (kept := self._here(name))}
-        assert self._there() == here
+        assert self._there() == {name: kept for name in self.known if (kept := self._here(name))}
 
     def _here(self, name: str) -> tuple[Any, ...] | None:
         try:
@@ -292,7 +290,7 @@ class Forwarding(RuleBasedStateMachine):
 
 
 Forwarding.TestCase.settings = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=20,
     phases=(Phase.explicit, Phase.generate),  # a second each: shrinking would take minutes
     deadline=None,

@@ -56,6 +56,9 @@ from lineal.remotes.writes import Writes
 __all__ = ["RemoteBackend"]
 
 
+NOBODY = Scope(tenant="lineal", user_id="nobody", domain="health")
+
+
 class RemoteBackend:
     """One remote with its ledger and its outbox. local: the ledger's own backend, over `store`,
     whose transactions `posting` amends; outbox: the same store's. home: whose the account is."""
@@ -180,6 +183,26 @@ class RemoteBackend:
 
     def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
         return self._local.outcomes(stamp)
+
+    @property
+    def place(self) -> str:
+        """Scheme and host of the remote."""
+        return self._remote.place
+
+    async def ask(self) -> None:
+        """Ask the remote something that changes nothing. Raises what hinders it from answering."""
+        try:
+            if self._does(Capability.SEARCH):
+                await self._remote.search(NOBODY, SearchContext(), 1)
+            else:
+                await self._remote.schema("health")
+        except Refused as refused:
+            if refused.answered != 404:
+                raise
+
+    async def disconnect(self) -> None:
+        """Close the connections of one that was never opened."""
+        await self._remote.close()
 
     async def deliver(self) -> None:
         """Deliver what is due, as far as the remote takes it."""

@@ -152,7 +152,7 @@ class Jean:
     name = NAME
     capabilities = CAPABILITIES
     verbs: frozenset[LetterVerb] = frozenset({"append", "upsert", "update", "outcome"})
-    repeats: frozenset[LetterVerb] = frozenset({"append", "upsert"})
+    repeats: frozenset[LetterVerb] = frozenset({"append", "upsert", "update"})
     """A near-identical context is taken once, by its documentation; an upsert replaces the row."""
 
     def __init__(self, line: Line, *, home_tenant: str) -> None:

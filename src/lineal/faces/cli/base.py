@@ -144,13 +144,14 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
 
 
 def no_memory_yet(settings: Settings) -> Path | None:
-    """Where the embedded store will be made, or None if one was, or can't be told."""
-    from lineal.app import store_path
+    """Where the store, or the ledger beside a remote backend, will be made; None if one was, or it
+    can't be told."""
+    from lineal.app import file_of
 
-    url = settings.backend.get_secret_value()
-    if url and url.split(":", 1)[0] != "sqlite":
+    found = file_of(settings)
+    if found is None:
         return None
-    path = store_path(settings).absolute()
+    path = found.absolute()
     try:
         # A marker without its file is a store that was lost, which is the store's own to say.
         there = not {path.name, f"{path.name}.id"}.isdisjoint(os.listdir(path.parent))

@@ -8,7 +8,7 @@ import platform
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ import anyio
 from rich.filesize import decimal
 
 from lineal.app import (
+    REMOTES,
+    asked_remote,
     backend_of,
+    file_of,
     local_call,
+    open_outbox,
     open_service,
     project_of,
     schema_files,
-    store_path,
 )
 from lineal.errors import LinealError, Unsupported
 from lineal.faces.cli.base import no_memory_yet
@@ -37,6 +40,7 @@ __all__ = [
     "engine_finding",
     "path_findings",
     "project_finding",
+    "remote_findings",
     "round_trip",
     "schema_findings",
     "search_finding",
@@ -96,8 +100,9 @@ async def engine_finding() -> Finding:
 def path_findings(settings: Settings) -> Iterator[Finding]:
     """The data directory and the file: there, ours alone, writable."""
     yield _private("data directory", settings.home, os.W_OK | os.X_OK)
-    if settings.backend.get_secret_value().split(":", 1)[0] in ("", "sqlite"):
-        yield _private("store", store_path(settings), os.W_OK)
+    path = file_of(settings)
+    if path is not None:
+        yield _private("store", path, os.W_OK)
 
 
 async def project_finding(settings: Settings) -> Finding:
@@ -156,6 +161,26 @@ def search_finding(settings: Settings) -> Finding:
     made_by = f"{settings.embed_model} (endpoint)" if kind == "endpoint" else kind
     told = "words only" if kind == "none" else f"words, and meanings by {made_by}"
     return Finding(area="store", name="search", ok=None, value=told)
+
+
+async def remote_findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the service that is forwarded to answers, and what waits for it."""
+    scheme = settings.backend.get_secret_value().split(":", 1)[0]
+    if scheme not in REMOTES:
+        return
+    finding = Finding(area="remote", name=scheme, ok=False, value="")
+    try:
+        place, wrong = await asked_remote(settings)
+        yield finding.model_copy(update={"ok": wrong is None, "value": wrong or f"{place} answers"})
+        if not no_memory_yet(settings):
+            async with open_outbox(settings) as box:
+                state = await box.state()
+            value = f"{counted(state.waiting, 'letter waits', 'letters wait')}, {state.dead} dead"
+            advice = "`lineal outbox list --dead` says why; retry or drop them."
+            update = {"name": "outbox", "ok": not state.dead, "value": value, "advice": advice}
+            yield finding.model_copy(update=update)
+    except LinealError as failure:
+        yield finding.model_copy(update={"value": failure.message})
 
 
 def schema_findings(settings: Settings) -> Iterator[Finding]:

@@ -51,7 +51,7 @@ def _home(function: AnyFunction) -> AnyFunction:
 
 @click.group(cls=Group)
 def token() -> None:
-    """Make, list and revoke the tokens of `lineal serve --http`.
+    """Make, list and revoke the tokens of `lineal serve --http`. Each part takes --json.
 
     As soon as there is one, every request needs one. A running server notices within a second.
     """

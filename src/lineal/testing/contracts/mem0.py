@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import count
 from typing import Any
 from urllib.parse import unquote
 
@@ -24,9 +25,10 @@ class Memories:
 
     def __init__(self) -> None:
         self.all: dict[str, dict[str, Any]] = {}
+        self._numbers = count(1)
 
     def add(self, body: dict[str, Any]) -> dict[str, Any]:
-        memory_id = str(uuid.UUID(int=len(self.all) + 1))
+        memory_id = str(uuid.UUID(int=next(self._numbers)))
         self.all[memory_id] = {
             "id": memory_id,
             "memory": body["messages"][0]["content"],

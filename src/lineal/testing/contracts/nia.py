@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -55,6 +56,7 @@ class NiaContract(Contract):
         self.shape = shape
         self.vectors = vectors
         self.contexts: dict[str, dict[str, Any]] = {}
+        self._numbers = count()
         routes = [
             Route("/contexts", self._save, methods=["POST"]),
             Route("/contexts", self._list, methods=["GET"]),
@@ -81,7 +83,7 @@ class NiaContract(Contract):
         wrong = self._invalid([*missing, *self._problems(body)])
         if wrong is not None:
             return wrong
-        context_id = f"nia-{len(self.contexts):04d}"
+        context_id = f"nia-{next(self._numbers):04d}"
         kept = {name: body.get(name, empty) for name, empty in _empty().items()}
         now = self._clock.now()
         self.contexts[context_id] = {
