@@ -294,7 +294,7 @@ async def test_a_letter_that_cant_be_looked_for_far_enough_is_uncertain(
 ) -> None:
     await stored(nia, context_id="ctx_other")
     first = server.contexts["nia-0000"]
-    server.contexts |= {f"x{at}": {**first, "id": f"x{at}"} for at in range(500)}
+    server.contexts |= {f"x{at}": {**first, "id": f"x{at}"} for at in range(100 * 100)}
     with pytest.raises(Unsupported):
         await nia.sent_before(appending())
 

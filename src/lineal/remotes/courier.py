@@ -14,7 +14,7 @@ import anyio
 from pydantic import ValidationError
 
 from lineal.clock import Clock, monotonic_s
-from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
+from lineal.errors import ErrorCode, LinealError, Unsupported
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Letter, Settled
 from lineal.models.letters import AppendLetter, Sent, UpdateLetter, UpsertLetter
@@ -239,15 +239,8 @@ class Courier:
         be the second time."""
         try:
             return await self._remote.sent_before(letter), False
-        except Unsupported:
-            if letter.verb in self._remote.repeats:
-                return None, True
-        raise Refused(
-            code=Unsupported(Capability.GET, self._remote.name).code,
-            message="It may have arrived, and the service has no way to look. Retry it if it "
-            "hasn't, or drop it.",
-            answered=409,
-        )
+        except Unsupported:  # twice and counted is better than not at all
+            return None, True
 
     async def _sent(self, letter: Letter, remote_id: str | None) -> Sent:
         try:

@@ -52,8 +52,11 @@ AGENT = "lineal"
 PAGE = 100
 """Contexts of one list, the most there are."""
 
-PAGES_MAX = 5
-"""Lists that are looked through for a context that may have arrived."""
+PAGES_MAX = 100
+"""Lists that are looked through, as far as there is time, for a context that may have arrived."""
+
+PAGES_SURE = 5
+"""A service that hasn't given so many in time is slow, not full."""
 
 SKEW = timedelta(hours=1)
 """How far its clock may be behind ours."""
@@ -150,14 +153,19 @@ class Nia:
         if letter.verb != "append":
             raise Unsupported(Capability.GET, NAME)
         since, filters = letter.posted_at - SKEW, _stored_by(letter)
-        with self._line.in_time("look"):
-            for offset in range(0, PAGES_MAX * PAGE, PAGE):
-                page = await self._list(PAGE, offset, filters)
-                found = next((one for one in page.found if one.is_of(letter)), None)
-                if found is not None:
-                    return Sent(remote_id=found.id)
-                if len(page.listed) < PAGE or _all_before(page, since):
-                    return None
+        offset = 0
+        try:
+            with self._line.in_time("look"):
+                for offset in range(0, PAGES_MAX * PAGE, PAGE):
+                    page = await self._list(PAGE, offset, filters)
+                    found = next((one for one in page.found if one.is_of(letter)), None)
+                    if found is not None:
+                        return Sent(remote_id=found.id)
+                    if len(page.listed) < PAGE or _all_before(page, since):
+                        return None
+        except Away:
+            if offset < PAGES_SURE * PAGE:
+                raise
         raise Unsupported(Capability.GET, NAME)  # too much has been stored there since
 
     async def get(self, remote_id: str) -> RemoteRecord:
