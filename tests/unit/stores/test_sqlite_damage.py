@@ -16,8 +16,9 @@ from lineal.models.changes import Fingerprint, Reads, Scope, Withholding
 from lineal.models.context import Sighting
 from lineal.models.search import TextQuery
 from lineal.models.user import Head
+from lineal.stores.rows.words import hashed
 from lineal.stores.sqlite import SqliteStore
-from lineal.stores.sqlite.entries import hashed, token
+from lineal.stores.sqlite.entries import token
 from lineal.testing.samples import (
     ADA,
     START,

@@ -18,8 +18,8 @@ from lineal.models.forwarding import Counterpart, Letter, OutboxState
 from lineal.models.search import TextQuery
 from lineal.models.sheet import Meaning, Space
 from lineal.models.user import Head
+from lineal.stores.rows.context_rows import ContextRow, Marks
 from lineal.stores.sqlite import SqliteStore
-from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.migrate import migrate
 from lineal.stores.sqlite.outbox import SqliteOutbox
 from lineal.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION

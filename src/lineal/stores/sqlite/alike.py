@@ -12,7 +12,7 @@ import apsw
 
 from lineal.models.changes import ALIKE_MAX, Fingerprint, Scope
 from lineal.models.context import Context
-from lineal.stores.sqlite.context_rows import ContextRow, Marks
+from lineal.stores.rows.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import numbered
 from lineal.stores.sqlite.statements import all_rows
 

@@ -10,9 +10,9 @@ from lineal.errors import LinealError
 from lineal.models.changes import EVIDENCE, Completed, Scope
 from lineal.models.context import Context, Sighting
 from lineal.models.user import UserRow
+from lineal.stores.rows.digests import body_of, parsed
 from lineal.stores.sqlite import entries
 from lineal.stores.sqlite.contexts import live_row, revision, tombstones
-from lineal.stores.sqlite.digests import body_of, parsed
 from lineal.stores.sqlite.graph import drop_seen_uses, keep_edge
 from lineal.stores.sqlite.recent import remember_row
 from lineal.stores.sqlite.sightings import replace_sighting

@@ -11,10 +11,10 @@ from lineal.clock import to_ms
 from lineal.models.changes import Scope, Tombstone
 from lineal.models.context import Context
 from lineal.policy.expiry import is_live
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.rows.digests import naming
+from lineal.stores.rows.small_rows import tombstone_of
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
-from lineal.stores.sqlite.digests import naming
-from lineal.stores.sqlite.rows import tombstone_of
 from lineal.stores.sqlite.statements import all_rows, one_row, sql
 
 __all__ = [

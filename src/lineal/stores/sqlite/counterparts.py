@@ -11,7 +11,7 @@ from lineal.clock import from_ms
 from lineal.errors import LinealError
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Counterpart
-from lineal.stores.sqlite.digests import digest, ms_or_none, require_digest
+from lineal.stores.rows.digests import digest, ms_or_none, require_digest
 from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, one_value
 
 __all__ = [

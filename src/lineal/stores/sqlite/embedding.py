@@ -15,8 +15,8 @@ import apsw
 from lineal.clock import to_ms
 from lineal.errors import LinealError
 from lineal.models.sheet import EmbedBatch, Pieces, Space, Unembedded
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite import vectors
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.pieces import keep_pieces
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 

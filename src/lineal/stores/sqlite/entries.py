@@ -6,9 +6,6 @@ themselves are not there, only 32 bits of each: nothing of a text can be read fr
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -17,32 +14,22 @@ import apsw
 from lineal.clock import to_ms
 from lineal.errors import LinealError
 from lineal.models.context import Context
-from lineal.policy.indexing import Indexed, embedded, indexed
+from lineal.policy.indexing import embedded, indexed
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.rows.words import packed_words, unpacked
 from lineal.stores.sqlite import trouble, vectors
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.lexicon import analyzer_of, write_language
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 
 __all__ = [
     "EntryRow",
     "add",
-    "hashed",
-    "needle",
-    "packed_words",
     "rebuild",
     "remove",
     "replace",
     "token",
     "tokens",
-    "unpacked",
 ]
-
-_WORD = struct.Struct("<IBB")
-"""A word of an entry: its hash, how often it stands in the text, and over it. A mark has 0, 0."""
-
-WORD_BYTES = _WORD.size
-OWN_AT, HEAD_AT = 4, 5
-"""Where the counts stand in a word."""
 
 _SHELF = (
     "INSERT INTO shelf (tenant, user_id, domain, project, entries, own_words, head_words) "
@@ -113,31 +100,9 @@ class EntryRow(NamedTuple):
     words: bytes
 
 
-def hashed(term: str) -> int:
-    """32 bits of a term or a mark."""
-    return zlib.crc32(term.encode("utf-8", "replace"))
-
-
 def token(shelf: int, word: int) -> str:
     """A word of a shelf as the full-text index has it: letters and digits only."""
     return f"{shelf:x}z{word:x}"
-
-
-def needle(word: int) -> bytes:
-    """How an entry's words begin that are this one."""
-    return word.to_bytes(4, "little")
-
-
-def unpacked(words: bytes) -> Iterator[tuple[int, int, int]]:
-    """(hash, times in the text, times over it) of each."""
-    return _WORD.iter_unpack(words)
-
-
-def packed_words(kept: Indexed) -> bytes:
-    """An entry's words, in an order that the same words always have."""
-    pairs = [(hashed(term), own, head) for term, (own, head) in kept.terms.items()]
-    pairs += [(hashed(mark), 0, 0) for mark in kept.marks]
-    return b"".join(_WORD.pack(*pair) for pair in sorted(pairs))
 
 
 def add(connection: apsw.Connection, seq: int, tenant: str, context: Context) -> None:

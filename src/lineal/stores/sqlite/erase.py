@@ -7,14 +7,14 @@ from collections.abc import Container
 import apsw
 
 from lineal.models.changes import Tombstone
+from lineal.stores.rows.context_rows import ContextRow
+from lineal.stores.rows.small_rows import tombstone_values
+from lineal.stores.rows.user_rows import UserKept
 from lineal.stores.sqlite import counterparts, entries, receipts
 from lineal.stores.sqlite.alike import drop_keys
-from lineal.stores.sqlite.context_rows import ContextRow
 from lineal.stores.sqlite.letters import erase_letters
-from lineal.stores.sqlite.rows import tombstone_values
 from lineal.stores.sqlite.statements import all_rows
 from lineal.stores.sqlite.tasks import tasks_of_context, tasks_of_user
-from lineal.stores.sqlite.user_rows import UserKept
 
 __all__ = ["erase_context", "erase_heads", "erase_user", "unlist_context"]
 

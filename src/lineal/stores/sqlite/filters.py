@@ -14,8 +14,8 @@ from lineal.models.changes import Scope
 from lineal.models.context import MemoryType
 from lineal.models.search import TextQuery
 from lineal.policy.indexing import agent_mark, source_mark, tag_mark, type_mark
-from lineal.stores.sqlite.context_rows import WITHHELD, tag_line
-from lineal.stores.sqlite.entries import hashed
+from lineal.stores.rows.context_rows import WITHHELD, tag_line
+from lineal.stores.rows.words import hashed
 from lineal.stores.sqlite.statements import Value, all_rows, sql, wall
 
 __all__ = [

@@ -10,8 +10,8 @@ import apsw
 
 from lineal.models.changes import Reads, Scope
 from lineal.models.lineage import Direction, Edge, Relation
+from lineal.stores.rows.small_rows import edge_of, edge_values
 from lineal.stores.sqlite.contexts import live_row, returnable_row
-from lineal.stores.sqlite.rows import edge_of, edge_values
 from lineal.stores.sqlite.statements import all_rows
 
 __all__ = ["EDGES_MAX", "descendants", "drop_seen_uses", "edges", "keep_edge"]

@@ -12,19 +12,19 @@ from lineal.errors import LinealError
 from lineal.models.changes import USER_REVISIONS_MAX, Changes, Fingerprint, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
+from lineal.stores.rows.context_rows import ContextRow, Marks
+from lineal.stores.rows.small_rows import head_values
+from lineal.stores.rows.user_rows import UserKept
 from lineal.stores.sqlite import counterparts, entries, letters, receipts
 from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.completing import complete
-from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import context_row, kept_tombstone
 from lineal.stores.sqlite.erase import erase_context, erase_heads, erase_user
 from lineal.stores.sqlite.graph import keep_edge
 from lineal.stores.sqlite.outcomes import keep_outcome
 from lineal.stores.sqlite.recent import remember_row
-from lineal.stores.sqlite.rows import head_values
 from lineal.stores.sqlite.sightings import keep_sighting
 from lineal.stores.sqlite.tasks import drop_task, keep_task
-from lineal.stores.sqlite.user_rows import UserKept
 from lineal.stores.sqlite.users import kept_user
 from lineal.stores.sqlite.withholding import give_back, withhold
 

@@ -11,8 +11,8 @@ from lineal.clock import from_ms, to_ms
 from lineal.errors import LinealError
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Counterpart, Letter, LetterVerb, Settled
+from lineal.stores.rows.digests import at_or_none, digest, ms_or_none, require_digest
 from lineal.stores.sqlite import counterparts, receipts
-from lineal.stores.sqlite.digests import at_or_none, digest, ms_or_none, require_digest
 from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, one_value
 
 __all__ = [

@@ -9,8 +9,8 @@ import apsw
 
 from lineal.clock import Clock, from_ms, to_ms
 from lineal.policy.expiry import ClockMark, present
+from lineal.stores.rows.digests import at_or_none, digest, ms_or_none, require_digest
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import at_or_none, digest, ms_or_none, require_digest
 from lineal.stores.sqlite.statements import Value, one_row
 
 __all__ = ["Meta", "insert_meta", "present_of", "read_meta", "write_mark"]

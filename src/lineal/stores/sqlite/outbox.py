@@ -11,8 +11,8 @@ import apsw
 from lineal.clock import to_ms
 from lineal.models.changes import Scope
 from lineal.models.forwarding import Counterpart, Letter, LetterPage, OutboxState, Settled
+from lineal.stores.rows.digests import at_or_none
 from lineal.stores.sqlite import counterparts, letters
-from lineal.stores.sqlite.digests import at_or_none
 from lineal.stores.sqlite.letters import HOLD_MAX_MS, LetterRow, find, refresh, rewrite
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 from lineal.stores.sqlite.store import SqliteStore

@@ -5,11 +5,11 @@ from __future__ import annotations
 import apsw
 
 from lineal.models.changes import Outcome, OutcomePage, Scope
+from lineal.stores.rows.small_rows import outcome_of, outcome_values
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import body_of, digest, parsed, require_digest
 from lineal.stores.sqlite.statements import Row, Value, all_rows, sql
 
-__all__ = ["keep_outcome", "outcome_of", "outcomes"]
+__all__ = ["keep_outcome", "outcomes"]
 
 _INSERT = (
     "INSERT INTO outcome "
@@ -27,9 +27,7 @@ _IN_ORDER = "ORDER BY outcome_seq LIMIT ?"
 
 
 def keep_outcome(connection: apsw.Connection, tenant: str, outcome: Outcome) -> None:
-    names = (tenant, outcome.user_id, outcome.domain, outcome.candidate_id)
-    values = (*names, body_of(outcome))
-    connection.execute(_INSERT, (*values, digest(*values)))
+    connection.execute(_INSERT, outcome_values(tenant, outcome))
 
 
 def outcomes(connection: apsw.Connection, scope: Scope, after: int, limit: int) -> OutcomePage:
@@ -43,14 +41,6 @@ def outcomes(connection: apsw.Connection, scope: Scope, after: int, limit: int) 
         rows = sorted({row[0]: row for side in both for row in side}.values())[:limit]
     found = tuple(_of_tenant(scope, row) for row in rows)
     return OutcomePage(outcomes=found, after=rows[-1][0] if rows else after)
-
-
-def outcome_of(values: Row) -> Outcome:
-    """values: all columns of the row. Raises LinealError for a damaged one."""
-    _, _, user_id, _, _, body, found = values
-    what = f"An outcome of user '{user_id}'"
-    require_digest(found, values[1:-1], what, user_id=str(user_id))
-    return parsed(Outcome, body, what)
 
 
 def _rows(

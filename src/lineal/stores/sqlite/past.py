@@ -13,8 +13,8 @@ from lineal.models.context import Context
 from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Rank
 from lineal.policy.filtering import passes
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite import search
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.filters import content_filter, live_filter
 from lineal.stores.sqlite.statements import Value, all_rows, sql
 

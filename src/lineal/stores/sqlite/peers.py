@@ -9,10 +9,10 @@ import apsw
 from lineal.clock import to_ms
 from lineal.models.changes import Peer, Scope
 from lineal.models.user import Head, UserRow
+from lineal.stores.rows.digests import parsed
+from lineal.stores.rows.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import parsed
 from lineal.stores.sqlite.statements import Row, all_rows, sql
-from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite.users import kept_head
 
 __all__ = ["peers"]

@@ -8,7 +8,7 @@ import apsw
 
 from lineal.errors import LinealError
 from lineal.models.changes import Changes, Receipt
-from lineal.stores.sqlite.rows import receipt_of, receipt_values
+from lineal.stores.rows.small_rows import receipt_of, receipt_values
 from lineal.stores.sqlite.statements import all_rows, one_row
 
 __all__ = [

@@ -15,9 +15,9 @@ from lineal.models.search import Candidate, CandidatePage, TextQuery
 from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.indexing import weak_places
 from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, SLIP_TERMS_MAX, named
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.rows.words import hashed
 from lineal.stores.sqlite import trouble, vectors
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
-from lineal.stores.sqlite.entries import hashed
 from lineal.stores.sqlite.filters import (
     Filter,
     content_filter,

@@ -12,8 +12,9 @@ from lineal.clock import to_ms
 from lineal.models.context import Context
 from lineal.models.sheet import Entry, Meaning
 from lineal.policy.indexing import indexed
+from lineal.stores.rows.words import HEAD_AT, OWN_AT, WORD_BYTES, hashed, needle
 from lineal.stores.sqlite import vectors
-from lineal.stores.sqlite.entries import HEAD_AT, OWN_AT, WORD_BYTES, EntryRow, hashed, needle
+from lineal.stores.sqlite.entries import EntryRow
 from lineal.stores.sqlite.pieces import best_matches
 from lineal.stores.sqlite.statements import all_rows
 

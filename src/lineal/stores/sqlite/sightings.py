@@ -10,12 +10,12 @@ import apsw
 from lineal.errors import LinealError
 from lineal.models.changes import SIGHTINGS_MAX, Scope
 from lineal.models.context import Sighting
-from lineal.stores.sqlite import trouble
+from lineal.stores.rows.digests import body_of, digest
+from lineal.stores.rows.small_rows import sighting_of
 from lineal.stores.sqlite.contexts import live_row
-from lineal.stores.sqlite.digests import body_of, digest, parsed
-from lineal.stores.sqlite.statements import Row, all_rows, one_value
+from lineal.stores.sqlite.statements import all_rows, one_value
 
-__all__ = ["keep_sighting", "replace_sighting", "sighting_of", "sightings"]
+__all__ = ["keep_sighting", "replace_sighting", "sightings"]
 
 _INSERT = "INSERT INTO sighting VALUES (?, ?, ?, ?)"
 _UPDATE = (
@@ -73,12 +73,3 @@ def replace_sighting(
         body = body_of(new)
         check = digest(row.tenant, row.context_id, number, body)
         connection.execute(_UPDATE, (body, check, row.seq, number))
-
-
-def sighting_of(values: Row) -> Sighting:
-    """values: tenant, context_id, number, body, digest. Raises LinealError for a damaged one."""
-    tenant, name, number, body, found = values
-    what = f"A sighting of '{name}'"
-    if found != digest(tenant, name, number, body) or not isinstance(body, str):
-        raise trouble.damaged(what, context_id=str(name))
-    return parsed(Sighting, body, what)

@@ -7,14 +7,9 @@ from typing import Any, NamedTuple
 import apsw
 
 from lineal.models.changes import Scope
+from lineal.stores.rows.values import Row, Value
 
 __all__ = ["Row", "Value", "Wall", "all_rows", "one_row", "one_value", "sql", "wall"]
-
-Value = str | int | bytes | float | None
-"""What a column holds."""
-
-Row = tuple[Any, ...]
-"""A row as SQLite gives it: nothing in it is believed before its digest is checked."""
 
 
 def sql(*parts: str) -> str:

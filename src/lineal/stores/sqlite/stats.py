@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lineal.clock import to_ms
 from lineal.models.changes import Scope, StoreStats
+from lineal.stores.rows.context_rows import WITHHELD
 from lineal.stores.sqlite.connection import engine_name
-from lineal.stores.sqlite.context_rows import WITHHELD
 from lineal.stores.sqlite.readers import View
 from lineal.stores.sqlite.schema import VERSION
 from lineal.stores.sqlite.statements import Value, all_rows, one_value, sql, wall

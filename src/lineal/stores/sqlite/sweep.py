@@ -8,11 +8,11 @@ from lineal.clock import to_ms
 from lineal.models.base import rfc3339
 from lineal.models.changes import SweepReport
 from lineal.policy.expiry import ClockMark
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, WITHHELD, ContextRow
+from lineal.stores.rows.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite import receipts
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, WITHHELD, ContextRow
 from lineal.stores.sqlite.erase import erase_context, erase_user
 from lineal.stores.sqlite.statements import all_rows, sql
-from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite.writer import Transaction
 
 __all__ = ["BITE_MAX", "added", "sweep"]

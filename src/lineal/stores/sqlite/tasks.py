@@ -6,13 +6,13 @@ from datetime import datetime
 
 import apsw
 
-from lineal.clock import from_ms, to_ms
+from lineal.clock import to_ms
 from lineal.errors import LinealError
 from lineal.models.changes import Scope, Task
-from lineal.stores.sqlite.digests import digest, require_digest
-from lineal.stores.sqlite.statements import Row, Value, all_rows
+from lineal.stores.rows.small_rows import task_key, task_of, task_values
+from lineal.stores.sqlite.statements import all_rows
 
-__all__ = ["drop_task", "due", "keep_task", "task_of", "tasks_of_context", "tasks_of_user"]
+__all__ = ["drop_task", "due", "keep_task", "tasks_of_context", "tasks_of_user"]
 
 _REPLACE = "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE = (
@@ -32,13 +32,12 @@ _SELECT_DUE = (
 def keep_task(connection: apsw.Connection, scope: Scope, task: Task) -> None:
     """In the place of another of the same kind, user, domain and context."""
     _require_tenant(scope, task)
-    values = (*_key(task), to_ms(task.due_at), task.tries)
-    connection.execute(_REPLACE, (*values, digest(*values)))
+    connection.execute(_REPLACE, task_values(task))
 
 
 def drop_task(connection: apsw.Connection, scope: Scope, task: Task) -> None:
     _require_tenant(scope, task)
-    connection.execute(_DELETE, _key(task))
+    connection.execute(_DELETE, task_key(task))
 
 
 def due(connection: apsw.Connection, limit: int, now: datetime) -> tuple[Task, ...]:
@@ -54,25 +53,6 @@ def tasks_of_context(connection: apsw.Connection, tenant: str, context_id: str) 
 def tasks_of_user(connection: apsw.Connection, tenant: str, user_id: str, domain: str) -> None:
     """Take out what was left to do for a user row."""
     connection.execute(_DELETE_OF_USER, (tenant, user_id, domain))
-
-
-def task_of(values: Row) -> Task:
-    """values: all columns of the row. Raises LinealError for a damaged one."""
-    tenant, user_id, domain, kind, context_id, due_at, tries, found = values
-    require_digest(found, values[:-1], f"A task for user '{user_id}'", user_id=str(user_id))
-    return Task(
-        kind=kind,
-        tenant=tenant,
-        user_id=user_id,
-        domain=domain,
-        context_id=context_id,
-        due_at=from_ms(due_at),
-        tries=tries,
-    )
-
-
-def _key(task: Task) -> tuple[Value, ...]:
-    return (task.tenant, task.user_id, task.domain, task.kind, task.context_id)
 
 
 def _require_tenant(scope: Scope, task: Task) -> None:

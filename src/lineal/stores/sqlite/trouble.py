@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import apsw
 
 from lineal.errors import LinealError
+from lineal.stores.rows.damage import damaged
 
 __all__ = [
     "busy",
@@ -25,10 +26,6 @@ __all__ = [
     "with_errno",
 ]
 
-_RESTORE = (
-    "Nothing was changed. Run `lineal verify` to see how much is affected, "
-    "then restore a backup or move the file away."
-)
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DAMAGED_RESULTS = frozenset(
     {
@@ -49,13 +46,6 @@ def busy(timeout_s: float) -> LinealError:
 
 def closed() -> LinealError:
     return LinealError.unavailable("The store is closed; open it first.", retryable=False)
-
-
-def damaged(what: str, **details: str) -> LinealError:
-    """what: the subject of the sentence, naming an id; never content."""
-    return LinealError.unavailable(
-        f"{what} is damaged on disk. {_RESTORE}", retryable=False, **details
-    )
 
 
 def forked() -> LinealError:

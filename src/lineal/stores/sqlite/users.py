@@ -10,12 +10,12 @@ import apsw
 from lineal.clock import to_ms
 from lineal.models.changes import Scope
 from lineal.models.user import Head, UserRow
+from lineal.stores.rows.digests import parsed
+from lineal.stores.rows.small_rows import head_of
+from lineal.stores.rows.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import parsed
 from lineal.stores.sqlite.recent import recent_row, remember_row
-from lineal.stores.sqlite.rows import head_of
 from lineal.stores.sqlite.statements import Row, Value, all_rows, one_row, sql
-from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 
 __all__ = [
     "Found",

@@ -11,17 +11,15 @@ import apsw
 from lineal.errors import LinealError
 from lineal.models.changes import VerifyReport
 from lineal.ports.store import Progress
-from lineal.stores.sqlite import rows, trouble
+from lineal.stores.rows import small_rows
+from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.rows.user_rows import USER_COLUMNS, UserKept
+from lineal.stores.sqlite import trouble
 from lineal.stores.sqlite.alike import key_entries
-from lineal.stores.sqlite.context_rows import CONTEXT_COLUMNS, ContextRow
 from lineal.stores.sqlite.counterparts import COUNTERPART_MISFITS, counterpart_of
 from lineal.stores.sqlite.letters import LETTER_MISFITS, LetterRow, repeats_of
 from lineal.stores.sqlite.meta import read_meta
-from lineal.stores.sqlite.outcomes import outcome_of
-from lineal.stores.sqlite.sightings import sighting_of
 from lineal.stores.sqlite.statements import Row, all_rows, one_row, one_value, sql
-from lineal.stores.sqlite.tasks import task_of
-from lineal.stores.sqlite.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite.words import WordCheck
 
 __all__ = ["verify"]
@@ -39,17 +37,17 @@ _USERS = "SELECT user_seq FROM user_row ORDER BY user_seq"
 _USER = sql("SELECT", USER_COLUMNS, "FROM user_row WHERE user_seq = ?")
 _USER_REVISIONS = "SELECT number, body, body_digest FROM user_revision WHERE of_user = ?"
 _OTHERS: tuple[tuple[str, Callable[[Row], object]], ...] = (
-    ("SELECT * FROM edge", rows.edge_of),
-    ("SELECT * FROM head", rows.head_of),
-    ("SELECT * FROM receipt", rows.receipt_of),
-    ("SELECT * FROM tombstone", rows.tombstone_of),
+    ("SELECT * FROM edge", small_rows.edge_of),
+    ("SELECT * FROM head", small_rows.head_of),
+    ("SELECT * FROM receipt", small_rows.receipt_of),
+    ("SELECT * FROM tombstone", small_rows.tombstone_of),
     (
         "SELECT tenant, context_id, sighting_number, sighting_body, sighting_digest "
         "FROM sighting JOIN context ON seq = sighted_seq",
-        sighting_of,
+        small_rows.sighting_of,
     ),
-    ("SELECT * FROM outcome", outcome_of),
-    ("SELECT * FROM task", task_of),
+    ("SELECT * FROM outcome", small_rows.outcome_of),
+    ("SELECT * FROM task", small_rows.task_of),
     ("SELECT * FROM letter", LetterRow.checked),
     ("SELECT * FROM counterpart", counterpart_of),
     ("SELECT repeats, tenant, repeats_digest FROM repeated", repeats_of),

@@ -9,9 +9,9 @@ import apsw
 
 from lineal.clock import to_ms
 from lineal.models.changes import Scope, Withholding
+from lineal.stores.rows.context_rows import ContextRow, Marks
 from lineal.stores.sqlite import entries, trouble
 from lineal.stores.sqlite.alike import keep_keys
-from lineal.stores.sqlite.context_rows import ContextRow, Marks
 from lineal.stores.sqlite.contexts import live_row, returnable_row, revision
 from lineal.stores.sqlite.erase import unlist_context
 

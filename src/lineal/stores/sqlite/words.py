@@ -7,7 +7,8 @@ import apsw
 from lineal.clock import to_ms
 from lineal.models.context import Context
 from lineal.policy.indexing import indexed
-from lineal.stores.sqlite.entries import EntryRow, packed_words, tokens
+from lineal.stores.rows.words import packed_words
+from lineal.stores.sqlite.entries import EntryRow, tokens
 from lineal.stores.sqlite.lexicon import analyzer_of
 from lineal.stores.sqlite.statements import one_row, one_value
 

@@ -13,8 +13,8 @@ from pydantic_core import PydanticSerializationError
 
 from lineal.clock import from_ms, to_ms
 from lineal.errors import LinealError
-from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.statements import Value
+from lineal.stores.rows.damage import damaged
+from lineal.stores.rows.values import Value
 
 __all__ = [
     "at_or_none",
@@ -42,7 +42,7 @@ def digest(*values: Value) -> bytes:
 def require_digest(found: Value, values: Iterable[Value], what: str, **details: str) -> None:
     """Raises LinealError (damaged, naming `what`) unless the digest fits the values."""
     if digest(*values) != found:
-        raise trouble.damaged(what, **details)
+        raise damaged(what, **details)
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise trouble.damaged(f"The memory '{name}'", context_id=name) from error
+        raise damaged(f"The memory '{name}'", context_id=name) from error
 
 
 def ms_or_none(at: datetime | None) -> int | None:
@@ -78,4 +78,4 @@ def parsed(model: type[Parsed], body: str, what: str) -> Parsed:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise trouble.damaged(what) from error
+        raise damaged(what) from error

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from lineal.clock import to_ms
 from lineal.models.user import UserRow
-from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import body_of, digest, ms_or_none, require_digest
-from lineal.stores.sqlite.statements import Value
+from lineal.stores.rows.damage import damaged
+from lineal.stores.rows.digests import body_of, digest, ms_or_none, require_digest
+from lineal.stores.rows.values import Value
 
 __all__ = ["USER_COLUMNS", "UserKept"]
 
@@ -49,7 +49,7 @@ class UserKept(NamedTuple):
         """The JSON of revision `number`; raises LinealError when its digest doesn't fit."""
         expected = digest(self.tenant, self.user_id, self.domain, number, body)
         if body_digest != expected or not isinstance(body, str):
-            raise trouble.damaged(self.what, user_id=self.user_id)
+            raise damaged(self.what, user_id=self.user_id)
         return body
 
     def revision_values(self, user: UserRow) -> tuple[Value, ...]:

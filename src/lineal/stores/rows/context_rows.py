@@ -10,9 +10,9 @@ from typing import Any, Literal, NamedTuple
 from lineal.clock import from_ms, to_ms
 from lineal.models.changes import Fingerprint, Tombstone
 from lineal.models.context import Context
-from lineal.stores.sqlite import trouble
-from lineal.stores.sqlite.digests import body_of, digest, ms_or_none, parsed, require_digest
-from lineal.stores.sqlite.statements import Value
+from lineal.stores.rows.damage import damaged
+from lineal.stores.rows.digests import body_of, digest, ms_or_none, parsed, require_digest
+from lineal.stores.rows.values import Value
 
 __all__ = [
     "CONTEXT_COLUMNS",
@@ -147,7 +147,7 @@ class ContextRow(NamedTuple):
         what = f"The memory '{self.context_id}'"
         expected = digest(self.tenant, self.context_id, number, body)
         if body_digest != expected or not isinstance(body, str):
-            raise trouble.damaged(what, context_id=self.context_id)
+            raise damaged(what, context_id=self.context_id)
         return parsed(Context, body, what)
 
     def tombstone(self) -> Tombstone:

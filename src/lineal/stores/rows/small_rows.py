@@ -1,23 +1,32 @@
-"""Rows of edges, heads, receipts and tombstones: values in column order, the digest last."""
+"""Rows of edges, heads, receipts, marks, sightings, outcomes and tasks: values in column order, the
+digest last."""
 
 from __future__ import annotations
 
 import struct
 
 from lineal.clock import from_ms, to_ms
-from lineal.models.changes import Receipt, Scope, Tombstone
+from lineal.models.changes import Outcome, Receipt, Scope, Task, Tombstone
+from lineal.models.context import Sighting
 from lineal.models.lineage import Edge
 from lineal.models.user import Head
-from lineal.stores.sqlite.digests import digest, require_digest
-from lineal.stores.sqlite.statements import Row, Value
+from lineal.stores.rows.damage import damaged
+from lineal.stores.rows.digests import body_of, digest, parsed, require_digest
+from lineal.stores.rows.values import Row, Value
 
 __all__ = [
     "edge_of",
     "edge_values",
     "head_of",
     "head_values",
+    "outcome_of",
+    "outcome_values",
     "receipt_of",
     "receipt_values",
+    "sighting_of",
+    "task_key",
+    "task_of",
+    "task_values",
     "tombstone_of",
     "tombstone_values",
 ]
@@ -112,4 +121,52 @@ def tombstone_of(values: Row) -> Tombstone:
         revision=revision,
         created_at=from_ms(created_at),
         ended_at=from_ms(ended_at),
+    )
+
+
+def sighting_of(values: Row) -> Sighting:
+    """values: tenant, context_id, number, body, digest. Raises LinealError for a damaged one."""
+    tenant, name, number, body, found = values
+    what = f"A sighting of '{name}'"
+    if found != digest(tenant, name, number, body) or not isinstance(body, str):
+        raise damaged(what, context_id=str(name))
+    return parsed(Sighting, body, what)
+
+
+def outcome_values(tenant: str, outcome: Outcome) -> tuple[Value, ...]:
+    """All columns but the number."""
+    names = (tenant, outcome.user_id, outcome.domain, outcome.candidate_id)
+    values = (*names, body_of(outcome))
+    return (*values, digest(*values))
+
+
+def outcome_of(values: Row) -> Outcome:
+    """values: all columns of the row. Raises LinealError for a damaged one."""
+    _, _, user_id, _, _, body, found = values
+    what = f"An outcome of user '{user_id}'"
+    require_digest(found, values[1:-1], what, user_id=str(user_id))
+    return parsed(Outcome, body, what)
+
+
+def task_key(task: Task) -> tuple[Value, ...]:
+    return (task.tenant, task.user_id, task.domain, task.kind, task.context_id)
+
+
+def task_values(task: Task) -> tuple[Value, ...]:
+    values = (*task_key(task), to_ms(task.due_at), task.tries)
+    return (*values, digest(*values))
+
+
+def task_of(values: Row) -> Task:
+    """values: all columns of the row. Raises LinealError for a damaged one."""
+    tenant, user_id, domain, kind, context_id, due_at, tries, found = values
+    require_digest(found, values[:-1], f"A task for user '{user_id}'", user_id=str(user_id))
+    return Task(
+        kind=kind,
+        tenant=tenant,
+        user_id=user_id,
+        domain=domain,
+        context_id=context_id,
+        due_at=from_ms(due_at),
+        tries=tries,
     )
