@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import SystemRandom
@@ -16,9 +17,12 @@ from lineal.engine.backend import EmbeddedBackend
 from lineal.errors import ErrorCode, LinealError
 from lineal.ids import RandomIds
 from lineal.models.changes import Amend, Scope
+from lineal.models.checks import Check
 from lineal.models.schema import Schema
+from lineal.models.sizing import ShardPlan, Sizes
 from lineal.parts import embedder_of, extractor_of, finer_of
 from lineal.policy.ranking import ranking
+from lineal.policy.sharding import shard_plan
 from lineal.ports.backend import Backend
 from lineal.ports.evidence import Witness
 from lineal.ports.outbox import Outbox
@@ -29,16 +33,21 @@ from lineal.settings import Settings
 
 if TYPE_CHECKING:
     from lineal.remotes.backend import RemoteBackend
+    from lineal.stores.postgres import PostgresStore
     from lineal.stores.sqlite import SqliteStore
 
 __all__ = [
+    "POSTGRES",
     "REMOTES",
     "backend_of",
     "check_schema",
+    "database_checks",
+    "database_plan",
     "file_of",
     "forwarding",
     "ledger_path",
     "open_ledger",
+    "postgres_store",
     "remote_backend",
     "schema_files",
     "store_path",
@@ -46,6 +55,9 @@ __all__ = [
 
 BACKENDS_GROUP = "lineal.backends"
 """Entry-point group of third-party backends: scheme → factory(settings) → Backend."""
+
+POSTGRES = ("postgres", "postgresql")
+"""Schemes of a database that many machines share."""
 
 REMOTES = ("jean", "nia", "mem0", "mem0-server")
 """Schemes of backends that forward to somebody else's service."""
@@ -77,6 +89,8 @@ def backend_of(settings: Settings, witness: Witness | None = None) -> Backend:
         clock = SystemClock(settings.clock_offset_s)
         store = MemoryStore(clock=clock, language=settings.language)
         return _embedded(settings, store, scheme, witness, places)
+    if scheme in POSTGRES:
+        return _embedded(settings, postgres_store(settings), "postgres", witness, places)
     if scheme in REMOTES:
         return _remote(settings, scheme, witness)
     found = importlib.metadata.entry_points(group=BACKENDS_GROUP, name=scheme)
@@ -85,9 +99,9 @@ def backend_of(settings: Settings, witness: Witness | None = None) -> Backend:
         return factory(settings)
     raise LinealError.invalid(
         "LINEAL_BACKEND",
-        f"LINEAL_BACKEND names the unknown backend '{scheme}'. Known: sqlite:///path, memory://, "
-        f"{'://, '.join(REMOTES)}://, and what is registered under the entry-point group "
-        f"'{BACKENDS_GROUP}'.",
+        f"LINEAL_BACKEND names the unknown backend '{scheme}'. Known: sqlite:///path, "
+        f"postgres://user@host/database, memory://, {'://, '.join(REMOTES)}://, and what is "
+        f"registered under the entry-point group '{BACKENDS_GROUP}'.",
     )
 
 
@@ -218,6 +232,76 @@ def _sqlite(settings: Settings, path: Path, amend: Amend | None = None) -> Sqlit
         language=settings.language,
         amend=amend,
     )
+
+
+def postgres_store(settings: Settings) -> PostgresStore:
+    """The configured database's store, not yet opened. Raises unsupported without the driver."""
+    with _driver():
+        from lineal.stores.postgres import PostgresStore
+    offset_s = settings.clock_offset_s
+    return PostgresStore(
+        settings.backend.get_secret_value(),
+        clock=SystemClock(offset_s) if offset_s else None,
+        durability=settings.durability,
+        busy_timeout_s=settings.busy_timeout_s,
+        pool_max=settings.pool_max,
+        language=settings.language,
+    )
+
+
+async def database_checks(settings: Settings) -> list[Check]:
+    """How the configured database is set up. Raises unsupported for a backend that is none."""
+    url = _database(settings)
+    with _driver():
+        from lineal.stores.postgres.checks import examined
+    return await examined(url, settings.durability, settings.pool_max)
+
+
+async def database_plan(
+    settings: Settings, *, memories: int, replicas: int, shard_bytes: int
+) -> tuple[Sizes, ShardPlan]:
+    """The configured database's sizes, and a plan for many more memories like those in it. Raises
+    unsupported for a backend that is none."""
+    url = _database(settings)
+    with _driver():
+        from lineal.stores.postgres.schema import DIRECTORY, TABLES
+        from lineal.stores.postgres.sizing import measured
+    sizes = await measured(url)
+    plan = shard_plan(
+        sizes,
+        memories=memories,
+        replicas=replicas,
+        shard_bytes=shard_bytes,
+        tables=TABLES,
+        directory=DIRECTORY,
+    )
+    return sizes, plan
+
+
+def _database(settings: Settings) -> str:
+    url = settings.backend.get_secret_value()
+    if url.split(":", 1)[0] not in POSTGRES:
+        raise LinealError(
+            ErrorCode.UNSUPPORTED,
+            "The backend isn't a PostgreSQL database. Name yours in LINEAL_BACKEND or with "
+            "--backend: postgres://user@host/database",
+        )
+    return url
+
+
+@contextmanager
+def _driver() -> Iterator[None]:
+    """Raises unsupported where PostgreSQL's driver isn't installed."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").split(".")[0] not in ("psycopg", "psycopg_pool"):
+            raise
+        raise LinealError(
+            ErrorCode.UNSUPPORTED,
+            "LINEAL_BACKEND names PostgreSQL, and its driver isn't installed. "
+            "Run: pip install 'lineal[postgres]'",
+        ) from None
 
 
 def _embedded(

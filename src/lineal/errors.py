@@ -111,12 +111,16 @@ class LinealError(Exception):
 
 
 class Unsupported(LinealError):
-    """A backend refuses a verb it cannot do, naming the capability."""
+    """A backend refuses a verb it cannot do, naming the capability. instead: what does it."""
 
-    def __init__(self, capability: Capability, backend: str) -> None:
+    def __init__(
+        self,
+        capability: Capability,
+        backend: str,
+        instead: str = "Use another backend (LINEAL_BACKEND) for it.",
+    ) -> None:
         super().__init__(
             ErrorCode.UNSUPPORTED,
-            f"The backend '{backend}' cannot do '{capability.value}'. "
-            "Use another backend (LINEAL_BACKEND) for it.",
+            f"The backend '{backend}' cannot do '{capability.value}'. {instead}",
             details={"capability": capability.value, "backend": backend},
         )

@@ -65,8 +65,9 @@ class Settings(BaseSettings):
     )
     backend: SecretStr = Field(
         default=SecretStr(""),
-        description="What the tools forward to: sqlite:///path, memory://, jean://, nia://, "
-        "mem0://, mem0-server://, or a registered name. Empty: sqlite in the data directory.",
+        description="What the tools forward to: sqlite:///path, postgres://, memory://, "
+        "jean://, nia://, mem0://, mem0-server://, or a registered name. Empty: sqlite in the data "
+        "directory.",
     )
     remote_url: SecretStr | None = Field(
         default=None,
@@ -107,6 +108,9 @@ class Settings(BaseSettings):
     )
     busy_timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
         default=10.0, description="How long a write waits for other processes before `unavailable`."
+    )
+    pool_max: Annotated[int, Field(ge=1, le=200)] = Field(
+        default=8, description="Connections to PostgreSQL that one process opens at most."
     )
     sweep_interval_s: Annotated[float, Field(ge=0)] = Field(
         default=300.0, description="Seconds between sweeps while serving; 0 turns sweeping off."
