@@ -15,9 +15,12 @@ import anyio
 from pydantic import ValidationError
 
 from lineal.backends import (
+    POSTGRES,
     REMOTES,
     backend_of,
     check_schema,
+    database_checks,
+    database_plan,
     file_of,
     open_ledger,
     remote_backend,
@@ -50,10 +53,13 @@ if TYPE_CHECKING:
     from lineal.faces.mcp.front import Front
 
 __all__ = [
+    "POSTGRES",
     "REMOTES",
     "asked_remote",
     "backend_of",
     "check_schema",
+    "database_checks",
+    "database_plan",
     "deliver_now",
     "file_of",
     "local_call",

@@ -86,7 +86,7 @@ DOORS = {
     "hypothesis": ("testing/",),
     "httpx": ("outbound/",),
     "regex": ("extractors/rules/",),
-    "numpy": ("embedders/", "stores/sqlite/", "stores/postgres/"),
+    "numpy": ("embedders/", "stores/sqlite/", "stores/postgres/", "stores/rows/"),
     "psycopg": ("stores/postgres/",),
     "psycopg_pool": ("stores/postgres/",),
     "onnxruntime": ("embedders/",),

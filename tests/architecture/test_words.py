@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import lineal
-from lineal.faces.cli.main import COMMANDS
+from lineal.faces.cli.main import COMMANDS, MODULES
 from lineal.faces.mcp import texts
 from lineal.faces.mcp.tools import TOOLS
 from lineal.schemas.book import SHIPPED
@@ -138,4 +138,4 @@ def test_the_readme_names_no_setting_tool_or_command_that_isnt_there() -> None:
 
 def test_every_command_has_its_module() -> None:
     for name in COMMANDS:
-        assert (PACKAGE / "faces" / "cli" / f"{name}.py").exists()
+        assert (PACKAGE / "faces" / "cli" / f"{MODULES.get(name, name)}.py").exists()

@@ -1,4 +1,5 @@
-"""Whatever is done, and whenever, SQLite answers as the plain dicts do (checks 38, 28, 29)."""
+"""Whatever is done, and whenever, a store on disk answers as the plain dicts do (checks 38, 28,
+29)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from lineal.clock import ManualClock
+from lineal.clock import Clock, ManualClock
 from lineal.errors import ErrorCode, LinealError
 from lineal.models.changes import (
     Changes,
@@ -124,16 +125,53 @@ steps = st.integers(-1, 2)
 """By how much an offered revision exceeds the present one; only 1 is right."""
 
 
-class SameAnswers(RuleBasedStateMachine):
-    """Two stores, one clock, two tenants with the same ids."""
+class Place(Protocol):
+    """Where a store lies while one example runs; empty at first."""
+
+    def store(self, clock: Clock) -> Store:
+        """A new object over what lies there."""
+        ...
+
+    def clear(self) -> None:
+        """The example has ended."""
+        ...
+
+
+class InMemory:
+    """It can be opened once: nothing of it outlives the object."""
+
+    def store(self, clock: Clock) -> Store:
+        return MemoryStore(clock=clock)
+
+    def clear(self) -> None:
+        """It goes with its object."""
+
+
+class InFile:
+    """A SQLite file in a directory of its own."""
 
     def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory()
+
+    def store(self, clock: Clock) -> Store:
+        return SqliteStore(Path(self._directory.name) / "m.db", clock=clock)
+
+    def clear(self) -> None:
+        self._directory.cleanup()
+
+
+class SameAnswers(RuleBasedStateMachine):
+    """Two stores, one clock, two tenants with the same ids. The second is closed and opened now
+    and then."""
+
+    def __init__(
+        self, plain: Callable[[], Place] = InMemory, real: Callable[[], Place] = InFile
+    ) -> None:
         super().__init__()
         self.clock = ManualClock(START)
-        self.directory = tempfile.TemporaryDirectory()
         self.loop = asyncio.Runner()
-        self.plain: Store = MemoryStore(clock=self.clock)
-        self.real = self._sqlite()
+        self.places = (plain(), real())
+        self.plain, self.real = (place.store(self.clock) for place in self.places)
 
     @initialize()
     def open(self) -> None:
@@ -143,7 +181,8 @@ class SameAnswers(RuleBasedStateMachine):
         report = self.loop.run(self.real.verify())
         self._run(lambda store: store.close())
         self.loop.close()
-        self.directory.cleanup()
+        for place in self.places:
+            place.clear()
         # Edges are written here of what was never kept.
         assert [each for each in report.problems if "edges" not in each] == []
         assert report.damaged == ()
@@ -376,7 +415,7 @@ class SameAnswers(RuleBasedStateMachine):
     def restart(self) -> None:
         """What a new process reads is what was acknowledged."""
         self.loop.run(self.real.close())
-        self.real = self._sqlite()
+        self.real = self.places[1].store(self.clock)
         self.loop.run(self.real.open())
 
     @rule(
@@ -488,9 +527,6 @@ class SameAnswers(RuleBasedStateMachine):
                 await ask(store)
 
         self.loop.run(both())
-
-    def _sqlite(self) -> Store:
-        return SqliteStore(Path(self.directory.name) / "m.db", clock=self.clock)
 
 
 def _ends_at(seen: Snapshot, life_s: int | None) -> Any:

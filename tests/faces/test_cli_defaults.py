@@ -31,6 +31,7 @@ READING = (
     ("stats",),
     ("verify",),
     ("backup", "copy.db"),
+    ("export", "copy.db"),
     ("sweep",),
     ("forget", "ctx_x", "--yes"),
 )

@@ -164,6 +164,16 @@ async def _backup(memory: Traced) -> None:
         await memory.backend.backup(Path("unwritten.db"))
 
 
+async def _export(memory: Traced) -> None:
+    with pytest.raises(LinealError):
+        await anext(memory.backend.export(None, vectors=True))
+
+
+async def _load(memory: Traced) -> None:
+    with pytest.raises(LinealError):
+        await memory.backend.load(())
+
+
 Doing = Callable[[Traced], Awaitable[Any]]
 
 CALLS: dict[str, tuple[str, Doing]] = {
@@ -190,6 +200,8 @@ CALLS: dict[str, tuple[str, Doing]] = {
     "stats": ("lineal.stats", lambda m: m.ada.stats()),
     "verify": ("lineal.verify", lambda m: m.backend.verify()),
     "backup": ("lineal.backup", _backup),
+    "export": ("lineal.export", _export),
+    "load": ("lineal.load", _load),
 }
 """Each verb of the port: its span's name, and a call of it."""
 

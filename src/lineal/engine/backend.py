@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from lineal.engine.trace import trace
 from lineal.engine.upserting import upsert
 from lineal.errors import Capability
 from lineal.ids import Ids
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Decide,
     Life,
@@ -329,6 +330,12 @@ class EmbeddedBackend:
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         return await self._store.backup(target, progress)
+
+    def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        return self._store.export(tenant, vectors=vectors)
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        return await self._store.load(records)
 
 
 def _tenant_only(scope: Scope) -> Scope:

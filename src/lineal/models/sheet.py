@@ -134,9 +134,11 @@ class Unembedded(NamedTuple):
 
 class EmbedBatch(NamedTuple):
     """Contexts to embed, for `owner` alone for a while. upto: the store's own mark of how far this
-    reaches, which it takes back with the vectors."""
+    reaches, which it takes back with the vectors. tenant: the wall behind which all of it lies, ""
+    of a store whose batches go over several."""
 
     space: Space
     owner: str
     items: tuple[Unembedded, ...]
     upto: int
+    tenant: str = ""

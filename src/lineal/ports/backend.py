@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 from lineal.errors import Capability
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import Life, Outcome, Stamp, StoreStats, SweepReport, VerifyReport
 from lineal.models.context import (
     AppendAnswer,
@@ -118,3 +119,11 @@ class Backend(Protocol):
     async def verify(self, progress: Progress | None = None) -> VerifyReport: ...
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int: ...
+
+    def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        """All that is kept here, of this tenant or of all (ports/store.py)."""
+        ...
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        """Keep records of an export."""
+        ...

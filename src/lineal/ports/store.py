@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Decide,
     OutcomePage,
@@ -106,7 +107,8 @@ class Store(Protocol):
 
     async def claim(self, space: Space, owner: str, *, limit: int = 64) -> EmbedBatch | None:
         """The next contexts to embed, the changed ones first, then in order of receipt; for
-        `owner` alone during the next minute. None where there are none, or another is at it."""
+        `owner` alone during the next minute. None where there are none, or another is at it. A
+        store may hand out one tenant's at a time."""
         ...
 
     async def keep_vectors(
@@ -192,4 +194,30 @@ class Store(Protocol):
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         """Write a consistent copy to `target` (which must not exist); returns its bytes."""
+        ...
+
+    def export(self, tenant: str | None = None, *, vectors: bool = True) -> AsyncIterator[Record]:
+        """All that is kept, of this tenant or of all, at one instant: a header, then records in
+        the order that `Record` tells, without an end. Equal stores give equal records behind the
+        header.
+
+        What can't be read comes as a DamagedRecord in its place, and what hangs on it (sightings,
+        vectors, edges from it) is left out; `unavailable` for a store that can't be read through.
+        What was ended and not yet swept is in it; what a remote backend is still to be told isn't.
+        """
+        ...
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        """Keep records of an export in one transaction, all or nothing, in the order in which they
+        came out: same ids, revisions, texts, times and hashes, received in this order, and indexed
+        as if they had been written here. They are of one tenant, perhaps with the header before
+        them; DamagedRecords and an end say nothing here.
+
+        What is there already and equal is passed over, so that repeating does no harm and an
+        interrupted import goes on; so is what hangs on a context or user that has ended here since
+        or moved on. Of what is only derived (vectors, heads, fingerprints), and of tasks, what is
+        there stays. Raises conflict, naming the id, where something else is there under the same
+        id, or is gone for another reason than there.
+        With a header: the store's time is never before the origin's from now on (conflict where
+        that is more than a day ahead of this store's); an empty store takes its language over."""
         ...

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import anyio
 
-from lineal.errors import Capability
+from lineal.errors import Capability, Unsupported
 from lineal.ids import Ids
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Changes,
     Life,
@@ -241,6 +242,16 @@ class RemoteBackend:
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         await self._courier.flush()
         return await self._local.backup(target, progress)
+
+    async def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        """The ledger's memories, without the letters that wait and what they are called there."""
+        await self._courier.flush()
+        async for record in self._local.export(tenant, vectors=vectors):
+            yield record
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        """The service would never be told of what came into the ledger so."""
+        raise Unsupported(Capability.MAINTENANCE, self.name)
 
     def _does(self, capability: Capability) -> bool:
         return self.capabilities[capability] == "native"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import anyio
 
 from lineal.clock import monotonic_s
 from lineal.errors import Capability, LinealError
+from lineal.models.archive import Loaded, Record
 from lineal.models.base import Model
 from lineal.models.changes import (
     Call,
@@ -316,6 +317,14 @@ class Service:
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         """Write a consistent copy; returns its bytes."""
         return await self._backend.backup(target, progress)
+
+    def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        """All that is kept, of this tenant or of all; whoever calls may read everything."""
+        return self._backend.export(tenant, vectors=vectors)
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        """Keep records of an export."""
+        return await self._backend.load(records)
 
     def _owner(self, call: Call, user_id: str | None, domain: str | None) -> Scope:
         """Whose memory a call means (A1). Raises invalid_request where neither it nor the

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from opentelemetry.trace import TracerProvider
 
 from lineal.errors import Capability, LinealError
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Life,
     Outcome,
@@ -38,7 +40,7 @@ from lineal.ports.backend import Backend, Support
 from lineal.ports.extractor import Extracted
 from lineal.ports.store import Progress
 from lineal.telemetry import verbs
-from lineal.telemetry.spans import Current, failed, kind_of, started, tracer_of
+from lineal.telemetry.spans import Attributes, Current, failed, kind_of, started, tracer_of
 from lineal.telemetry.verbs import Verb
 
 __all__ = ["TracedBackend"]
@@ -135,20 +137,10 @@ class TracedBackend:
         return await self._own("record_outcome", stamp.scope, doing)
 
     async def outcomes(self, stamp: Stamp) -> AsyncIterator[Outcome]:
-        """As they come. The span is never the current one: between two outcomes the caller's own
-        work is done, which is not part of this."""
-        span = started(self._tracer, "lineal.outcomes", verbs.scoped(stamp.scope, content=False))
-        count = 0
-        try:
-            async for outcome in self._backend.outcomes(stamp):
-                count += 1
-                yield outcome
-        except LinealError as error:
-            failed(span, kind_of(error))
-            raise
-        finally:
-            span.set_attribute(verbs.COUNT, count)
-            span.end()
+        start = verbs.scoped(stamp.scope, content=False)
+        found = partial(self._backend.outcomes, stamp)
+        async for outcome in self._counted("outcomes", start, found):
+            yield outcome
 
     async def outbox_state(self) -> OutboxState | None:
         return await self._backend.outbox_state()
@@ -177,6 +169,33 @@ class TracedBackend:
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         doing = self._backend.backup(target, progress)
         return await self._own("backup", None, doing)
+
+    async def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        start = {} if tenant is None else verbs.scoped(Scope(tenant=tenant), content=False)
+        found = partial(self._backend.export, tenant, vectors=vectors)
+        async for record in self._counted("export", start, found):
+            yield record
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        return await self._own("load", None, self._backend.load(records))
+
+    async def _counted(
+        self, name: str, start: Attributes, found: Callable[[], AsyncIterator[Told]]
+    ) -> AsyncIterator[Told]:
+        """As they come. The span is never the current one: between two of them the caller's own
+        work is done, which is not part of this."""
+        span = started(self._tracer, f"lineal.{name}", start)
+        count = 0
+        try:
+            async for one in found():
+                count += 1
+                yield one
+        except LinealError as error:
+            failed(span, kind_of(error))
+            raise
+        finally:
+            span.set_attribute(verbs.COUNT, count)
+            span.end()
 
     async def _own(self, name: str, scope: Scope | None, doing: Doing[Told]) -> Told:
         """The same for a verb that the conventions don't know, and of which no more is told."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from lineal.clock import Clock, SystemClock
 from lineal.errors import Capability, LinealError, Unsupported
 from lineal.ids import Ids, RandomIds
+from lineal.models.archive import Loaded, Record
 from lineal.models.base import Model
 from lineal.models.changes import (
     Changes,
@@ -80,6 +81,8 @@ _REFUSABLE: dict[str, Capability] = {
     "stats": Capability.MAINTENANCE,
     "verify": Capability.MAINTENANCE,
     "backup": Capability.MAINTENANCE,
+    "export": Capability.MAINTENANCE,
+    "load": Capability.MAINTENANCE,
 }
 
 
@@ -324,6 +327,15 @@ class FakeBackend:
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         await self._called("backup", None, target)
         return await self._store.backup(target, progress)
+
+    async def export(self, tenant: str | None, *, vectors: bool) -> AsyncIterator[Record]:
+        await self._called("export", None, tenant, vectors)
+        async for record in self._store.export(tenant, vectors=vectors):
+            yield record
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        await self._called("load", None, records)
+        return await self._store.load(records)
 
     def _schema(self, domain: str) -> Schema:
         return self._schemas.get(domain) if self._schemas else Schema(domain=domain, version=0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 import anyio
 
 from lineal.errors import LinealError
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Decide,
     OutcomePage,
@@ -164,6 +165,12 @@ class FailingStore:
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
         return await self._store.backup(target, progress)
+
+    def export(self, tenant: str | None = None, *, vectors: bool = True) -> AsyncIterator[Record]:
+        return self._store.export(tenant, vectors=vectors)
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        return await self._store.load(records)
 
     def _fail(self, commit: int, when: Literal["before", "after"]) -> None:
         error = self._plan.get((commit, when))

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lineal.faces.cli.base import Command, read_settings, store_options, variable
+from lineal.faces.cli.doctor_database import database_findings, kept_findings
 from lineal.faces.cli.doctor_entries import entry_findings
 from lineal.faces.cli.doctor_hooks import hook_findings, twice_findings
 from lineal.faces.cli.findings import (
@@ -25,7 +26,6 @@ from lineal.faces.cli.findings import (
     schema_findings,
     search_finding,
     setting_values,
-    store_finding,
     version_findings,
 )
 from lineal.faces.cli.output import print_json, show, text
@@ -72,13 +72,15 @@ def doctor(trust: bool, home: Path | None, backend: str | None, as_json: bool) -
 
 
 async def _examine(settings: Settings, trust: bool) -> list[Finding]:
+    database = await database_findings(settings)
     return [
         *version_findings(),
         await engine_finding(),
         *path_findings(settings),
         await project_finding(settings),
         *schema_findings(settings),
-        await store_finding(settings),
+        *database,
+        *await kept_findings(settings, database),
         search_finding(settings),
         *[finding async for finding in remote_findings(settings)],
         *[finding async for finding in entry_findings(settings, trust)],

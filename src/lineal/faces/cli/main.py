@@ -37,9 +37,15 @@ COMMANDS: Mapping[str, str] = {
     "reindex": "Make what search goes by anew, where it is missing.",
     "stats": "Count what is stored.",
     "backup": "Copy the store while it is in use.",
+    "export": "Write all that is kept to one file, for another store.",
+    "import": "Take in what `export` wrote.",
     "verify": "Check every row of the store.",
+    "postgres": "Plan how a PostgreSQL database is spread over machines.",
 }
 """Name → one line of help. The module faces/cli/<name>.py holds the command `<name>`."""
+
+MODULES: Mapping[str, str] = {"import": "load"}
+"""Of a command whose name no module and no function can have."""
 
 
 class Commands(click.Group):
@@ -51,8 +57,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"lineal.faces.cli.{cmd_name}")
-        command = getattr(module, cmd_name)
+        name = MODULES.get(cmd_name, cmd_name)
+        module = importlib.import_module(f"lineal.faces.cli.{name}")
+        command = getattr(module, name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module.__name__}.{cmd_name} is not a command")
         return command

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from anyio.lowlevel import checkpoint
 from lineal.analysis.analyzer import Analyzer
 from lineal.clock import Clock
 from lineal.errors import Capability, Unsupported
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Decide,
     OutcomePage,
@@ -210,6 +211,12 @@ class MemoryStore:
         return VerifyReport(checked=checked)
 
     async def backup(self, target: Path, progress: Progress | None = None) -> int:
+        raise Unsupported(Capability.MAINTENANCE, "memory")
+
+    def export(self, tenant: str | None = None, *, vectors: bool = True) -> AsyncIterator[Record]:
+        raise Unsupported(Capability.MAINTENANCE, "memory")
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
         raise Unsupported(Capability.MAINTENANCE, "memory")
 
     def _passes(self, tenant: Tenant, context: Context, query: TextQuery) -> bool:

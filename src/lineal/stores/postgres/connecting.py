@@ -91,32 +91,33 @@ def sever(connection: Connection) -> None:
 
 
 class Deadline:
-    """Severs a connection when its time is over. over: it has."""
+    """Severs a connection whose answer is long in coming. over: it has."""
 
     def __init__(self, connection: Connection, wait_s: float) -> None:
         self.over = False
         self._connection = connection
-        self._timer = self._wound(wait_s)
+        self._loop = asyncio.get_running_loop()
+        self.extend(wait_s)
+        self._timer = self._loop.call_at(self._until, self._look)
 
     def extend(self, wait_s: float) -> None:
-        """So long from now on."""
-        self._timer.cancel()
-        self._timer = self._wound(wait_s)
+        """So long from now on; cheap, for it is done at every statement."""
+        self._until = self._loop.time() + max(0.001, wait_s)
 
     def cancel(self) -> None:
         self._timer.cancel()
 
-    def _wound(self, wait_s: float) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(max(0.001, wait_s), self._strike)
-
-    def _strike(self) -> None:
+    def _look(self) -> None:
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._look)
+            return
         self.over = True
         sever(self._connection)
 
 
 @contextmanager
 def cut_after(connection: Connection, wait_s: float) -> Iterator[Deadline]:
-    """Sever the connection when this takes longer."""
+    """Sever the connection when this takes longer, unless it is extended."""
     deadline = Deadline(connection, wait_s)
     try:
         yield deadline

@@ -36,6 +36,12 @@ _SELECT = sql(
     _NOW,
     "FROM lineal.store WHERE tenant_id = ''",
 )
+_SELECT_TO_WRITE = sql(
+    "SELECT store_version, high_at, ahead_at, seen_at, language,",
+    _NOW,
+    ", nextval('lineal.receipt_order'), nextval('lineal.receipt_order') "
+    "FROM lineal.store WHERE tenant_id = ''",
+)
 _SELECT_NOW = sql("SELECT", _NOW)
 _ADVANCE = (
     "UPDATE lineal.store SET high_at = greatest(high_at, %s), ahead_at = %s, seen_at = %s "
@@ -67,8 +73,10 @@ async def server_now_ms(connection: Connection) -> int:
     return 0 if found is None else int(found[0])
 
 
-async def ask_meta(session: Session) -> Asked:
-    return await session.ask(_SELECT)
+async def ask_meta(session: Session, *, to_write: bool = False) -> Asked:
+    """to_write: with two numbers of the order of receipt, for the one context and the one user that
+    most writes make."""
+    return await session.ask(_SELECT_TO_WRITE if to_write else _SELECT)
 
 
 async def read_meta(session: Session, asked: Asked, clock: Clock | None) -> Meta:
@@ -76,7 +84,7 @@ async def read_meta(session: Session, asked: Asked, clock: Clock | None) -> Meta
     values = await asked.row()
     if values is None:
         raise damaged("The store's record of itself")
-    version, high_at, ahead_at, seen_at, language, server_ms = values
+    version, high_at, ahead_at, seen_at, language, server_ms, *session.numbers = values
     if version != VERSION:
         raise newer(version) if version > VERSION else older()
     session.language = language

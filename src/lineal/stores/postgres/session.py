@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -66,6 +67,8 @@ class Session:
         self.connection = connection
         self.tenant = tenant
         self.recent = recent or Recent()
+        self.extend: Callable[[], None] | None = None
+        """Told at each statement: the transaction goes on."""
         self.careful = False
         """A try failed by what is there already: look before writing, to say what it is."""
         self.numbers: list[int] = []
@@ -74,6 +77,8 @@ class Session:
         """Of the store's words; known once the store's own row was read (meta.py)."""
 
     async def ask(self, statement: str, *values: Bound) -> Asked:
+        if self.extend is not None:
+            self.extend()
         cursor = self.connection.cursor(binary=True)
         await cursor.execute(statement, values, prepare=True)
         return Asked(cursor)
@@ -90,10 +95,6 @@ class Session:
     async def run(self, statement: str, *values: Bound) -> None:
         """Send a statement whose answer nobody needs."""
         await self.ask(statement, *values)
-
-    async def ask_numbers(self, count: int) -> Asked:
-        """Further numbers of the order of receipt."""
-        return await self.ask(_NUMBERS, count)
 
     async def number(self) -> int:
         """The next number of the order of receipt."""

@@ -26,15 +26,14 @@ _CHOSEN = (
     "ARRAY(SELECT entry_seq FROM lineal.entry WHERE tenant_id = %s AND entry_shelf = of_shelf "
     "AND session = of_session AND (happened_at, entry_seq) > (of_at, of_seq) "
     "ORDER BY happened_at, entry_seq LIMIT 3) AS after FROM chosen), "
-    "wanted AS MATERIALIZED (SELECT of_seq AS want_seq FROM beside UNION "
-    "SELECT unnest(before[1:2]) FROM beside UNION SELECT unnest(after[1:2]) FROM beside) "
+    "wanted AS MATERIALIZED (SELECT want_seq, max(before) AS before, max(after) AS after FROM "
+    "(SELECT of_seq AS want_seq, before, after FROM beside UNION ALL "
+    "SELECT unnest(before[1:2]), NULL, NULL FROM beside UNION ALL "
+    "SELECT unnest(after[1:2]), NULL, NULL FROM beside) AS near GROUP BY want_seq) "
     "SELECT entry_seq, session, happened_at, entry_speaker, traits, entry_own_words, "
     "entry_head_words, entry_words, before, after,"
 )
-_FROM = (
-    "FROM wanted JOIN lineal.entry ON entry.tenant_id = %s AND entry_seq = want_seq "
-    "LEFT JOIN beside ON of_seq = entry_seq"
-)
+_FROM = "FROM wanted JOIN lineal.entry ON entry.tenant_id = %s AND entry_seq = want_seq"
 _WITHOUT = sql(_CHOSEN, "NULL::real AS likeness", _FROM)
 _LIKENESS = sql(
     _CHOSEN,

@@ -18,8 +18,8 @@ _LIVE = "(expires_at IS NULL OR expires_at > %s)"
 _CONTEXTS = "SELECT memory_type, domain, count(*) FROM lineal.context WHERE"
 _IN_GROUPS = "GROUP BY memory_type, domain"
 _REVISIONS = (
-    "SELECT count(*) FROM lineal.context JOIN lineal.context_revision "
-    "ON context_revision.tenant_id = context.tenant_id AND context_seq = seq WHERE context."
+    "SELECT count(*) FROM lineal.context JOIN lineal.context_revision USING (tenant_id) "
+    "WHERE context_seq = seq AND"
 )
 _USERS = "SELECT count(*) FROM lineal.user_row WHERE"
 _TOMBSTONES = "SELECT count(*) FROM lineal.tombstone WHERE"
@@ -39,7 +39,7 @@ async def stats(session: Session, scope: Scope, now: datetime) -> StoreStats:
     inside, now_ms = wall(scope), to_ms(now)
     live, bound = sql(inside.condition, "AND", _LIVE), (*inside.values, now_ms)
     groups = await session.ask(sql(_CONTEXTS, live, _IN_GROUPS), *bound)
-    revisions = await session.ask(_REVISIONS + live, *bound)
+    revisions = await session.ask(sql(_REVISIONS, live), *bound)
     users = await session.ask(sql(_USERS, live), *bound)
     marks = await session.ask(sql(_TOMBSTONES, inside.condition), *inside.values)
     edges = await session.ask(_EDGES, scope.tenant)

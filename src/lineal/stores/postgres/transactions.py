@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 import psycopg
@@ -27,7 +28,7 @@ from lineal.stores.postgres.connecting import Connections, Deadline, cut_after, 
 from lineal.stores.postgres.locks import Room, key_of, room_key
 from lineal.stores.postgres.meta import Meta, ask_meta, read_meta, write_mark
 from lineal.stores.postgres.recent import Recent
-from lineal.stores.postgres.session import Again, Asked, Connection, Session
+from lineal.stores.postgres.session import Again, Asked, Connection, Session, sql
 
 __all__ = ["Held", "Reading", "Transactions", "Writing", "lock_tenant"]
 
@@ -39,9 +40,6 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.02, 1.0
 LOCK_SHARE = 0.9
 """Of the time there is, for waiting for locks: so the server says it, before the line is cut."""
 
-NUMBERS = 2
-"""Drawn for each write: one context and one user are what most make."""
-
 WARNED = "01000"
 """The server confirmed a commit that isn't on its standby: somebody cancelled the wait."""
 
@@ -51,9 +49,12 @@ _SETTINGS = (
     "WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, true)"
 )
+# One after the other, from left to right.
+_SHARED = sql(_SETTINGS, ", pg_advisory_xact_lock_shared(%s)")
+_ROOM = sql(_SHARED, ", pg_advisory_xact_lock(%s)")
+_WHOLE = sql(_SETTINGS, ", pg_advisory_xact_lock(%s)")
 _WALL = "SELECT set_config('lineal.tenant', %s, true)"
 _KNOWN = "INSERT INTO lineal.tenant (tenant_id) VALUES (%s) ON CONFLICT (tenant_id) DO NOTHING"
-_LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%s)"
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
 _ROOMS_OF = (
     "SELECT DISTINCT user_id, domain FROM lineal.context "
@@ -84,7 +85,6 @@ class Writing:
     rooms: frozenset[Room] | None
     clock: Clock | None
     asked: Asked
-    numbers: Asked
     wrote: bool = False
     confirm: bool = False
     believed: ClockMark | None = None
@@ -94,7 +94,6 @@ class Writing:
         """Waited for at the first look, so that others' questions are on their way before."""
         if self._meta is None:
             self._meta = await read_meta(self.session, self.asked, self.clock)
-            self.session.numbers = [number for (number,) in await self.numbers.rows()]
         return self._meta
 
     async def now(self) -> datetime:
@@ -253,14 +252,22 @@ class Transactions:
         async with self._connections.one(max(0.001, wait_s)) as connection:
             with cut_after(connection, self._timeout_s) as deadline:
                 try:
-                    return await self._see(connection, tenant, look)
+                    return await self._see(connection, tenant, look, deadline)
                 except psycopg.Error as error:
                     if deadline.over:
                         raise trouble.busy(self._timeout_s) from error
                     raise
 
-    async def _see(self, connection: Connection, tenant: str, look: Look[Result]) -> Result:
+    async def _see(
+        self,
+        connection: Connection,
+        tenant: str,
+        look: Look[Result],
+        deadline: Deadline | None = None,
+    ) -> Result:
         session = Session(connection, tenant, self._recent)
+        if deadline is not None:
+            session.extend = partial(deadline.extend, self._timeout_s)
         try:
             async with connection.pipeline():
                 await session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -295,10 +302,11 @@ class Transactions:
     async def _make(
         self, connection: Connection, tries: _Attempts[Result], deadline: Deadline
     ) -> Result:
-        """The whole transaction; the commit goes out with what it commits, and has time of its
-        own."""
+        """The whole transaction; the commit goes out with what it commits. While it goes on the
+        deadline moves along: waiting for locks is bounded by the server (lock_timeout)."""
         async with connection.pipeline():
             writing = await self._begin(connection, tries)
+            writing.session.extend = partial(deadline.extend, self._timeout_s)
             if tries.unconfirmed and tries.landed and await tries.landed(writing.session):
                 writing.confirm = True
                 answer: Result = tries.answer
@@ -310,38 +318,38 @@ class Transactions:
                 await writing.session.run(_REPLICATED)
             if writing.wrote or writing.confirm:
                 warnings_of(connection).clear()
-                deadline.extend(self._timeout_s)
                 tries.committing = True
                 await writing.session.run("COMMIT")
         return answer
 
     async def _begin(self, connection: Connection, tries: _Attempts[Result]) -> Writing:
-        tenant, held = tries.tenant, tries.held
-        session = Session(connection, tenant, self._recent)
+        session = Session(connection, tries.tenant, self._recent)
         session.careful = tries.careful
         await session.run("BEGIN")
-        lock_ms = f"{max(1, int(LOCK_SHARE * 1000 * self._timeout_s))}"
-        await session.run(_SETTINGS, tenant, lock_ms, self._asynchronous)
-        if tenant not in self._tenants:
-            await session.run(_KNOWN, tenant)
-        rooms = await self._lock(session, held)
-        asked, numbers = await ask_meta(session), await session.ask_numbers(NUMBERS)
-        return Writing(session, rooms, self._clock, asked, numbers)
+        rooms = await self._lock(session, tries.held)
+        if tries.tenant not in self._tenants:
+            await session.run(_KNOWN, tries.tenant)
+        return Writing(session, rooms, self._clock, await ask_meta(session, to_write=True))
 
     async def _lock(self, session: Session, held: Held) -> frozenset[Room] | None:
-        """Whoever names contexts locks the rooms that they lie in: for good, so it may be asked
-        before."""
-        tenant = session.tenant
+        """Go behind the tenant's wall and lock what is asked. Whoever names contexts locks the
+        rooms that they lie in: for good, so it may be asked before."""
+        tenant, key = session.tenant, key_of("tenant", session.tenant)
+        lock_ms = f"{max(1, int(LOCK_SHARE * 1000 * self._timeout_s))}"
+        settings = (tenant, lock_ms, self._asynchronous, key)
         if held.rooms is None:
-            await lock_tenant(session, tenant)
+            await session.run(_WHOLE, *settings)
             return None
-        await session.run(_LOCK_SHARED, key_of("tenant", tenant))
+        if len(held.rooms) == 1:
+            await session.run(_ROOM, *settings, room_key(tenant, *held.rooms))
+            return held.rooms
+        await session.run(_SHARED, *settings)
         rooms = held.rooms
         if held.named and not rooms:
             found = await session.rows(_ROOMS_OF, tenant, list(held.named))
             rooms = frozenset((user_id, domain) for user_id, domain in found)
-        for key in sorted(room_key(tenant, room) for room in rooms):
-            await session.run(_LOCK, key)
+        for room in sorted(room_key(tenant, room) for room in rooms):
+            await session.run(_LOCK, room)
         return rooms
 
 

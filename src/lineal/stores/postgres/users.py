@@ -31,21 +31,13 @@ __all__ = [
     "user_history",
 ]
 
-_OF_USER = "tenant_id = %s AND user_id = %s AND domain = %s"
-_FROM = (
-    "FROM lineal.user_row LEFT JOIN lineal.user_revision "
-    "ON user_revision.tenant_id = user_row.tenant_id AND of_user = user_seq AND number = revision"
-)
-_COLUMNS = USER.replace("tenant_id", "user_row.tenant_id")
-_USER = (
-    sql(
-        "SELECT",
-        _COLUMNS,
-        ", CASE WHEN body_digest = %s THEN NULL ELSE body END, body_digest",
-        _FROM,
-        "WHERE user_row.",
-    ).rstrip()
-    + _OF_USER
+_OF_USER = "user_row.tenant_id = %s AND user_id = %s AND domain = %s"
+_USER = sql(
+    "SELECT user_seq, user_row.tenant_id, user_id, domain, revision, expires_at, row_digest, "
+    "CASE WHEN body_digest = %s THEN NULL ELSE body END, body_digest FROM lineal.user_row "
+    "LEFT JOIN lineal.user_revision ON user_revision.tenant_id = user_row.tenant_id "
+    "AND of_user = user_seq AND number = revision WHERE",
+    _OF_USER,
 )
 _ROW = sql("SELECT", USER, "FROM lineal.user_row WHERE", _OF_USER)
 _LOCKED = sql(_ROW, "FOR UPDATE")

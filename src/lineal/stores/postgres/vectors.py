@@ -85,10 +85,12 @@ _EXACT = sql(
     "FROM lineal.embedding WHERE tenant_id = %s AND space_id = %s "
     "AND vector_shelf = ANY(%s::bigint[]) ORDER BY likeness DESC, vector_seq LIMIT %s",
 )
+# Without this the planner would sort all of a tenant that it takes for a small one.
 _SEARCHING = (
     "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.max_scan_tuples', %s, true), "
-    "set_config('hnsw.iterative_scan', 'relaxed_order', true)"
+    "set_config('hnsw.iterative_scan', 'relaxed_order', true), set_config('enable_sort', 'off', true)"
 )
+_SEARCHED = "SELECT set_config('enable_sort', 'on', true)"
 _NEAR = sql(
     "SELECT vector_seq,",
     LIKENESS,
@@ -173,7 +175,9 @@ async def ask_nearest(
     await session.run(_SEARCHING, str(EF_SEARCH), str(SCAN_MAX))
     measured = max(most, MEASURED)
     near = _with(_NEAR, known, space.dim)
-    return await session.ask(near, *halves, tenant, numbers, halves[0], measured, most)
+    asked = await session.ask(near, *halves, tenant, numbers, halves[0], measured, most)
+    await session.run(_SEARCHED)
+    return asked
 
 
 async def wants_near_index(session: Session, space: Space) -> bool:

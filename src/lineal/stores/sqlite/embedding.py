@@ -20,7 +20,7 @@ from lineal.stores.sqlite import vectors
 from lineal.stores.sqlite.pieces import keep_pieces
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 
-__all__ = ["claim", "claimable", "drop_others", "keep", "left"]
+__all__ = ["claim", "claimable", "drop_others", "keep", "left", "looked_at"]
 
 LEASE_MS = 60_000
 """How long a batch belongs to one process: far longer than embedding it takes."""
@@ -37,6 +37,11 @@ _CHANGED = (
 )
 _DROP_CHANGED = "DELETE FROM embed_again WHERE again_space = ? AND again_seq = ?"
 _ADD_CHANGED = "INSERT OR IGNORE INTO embed_again VALUES (?, ?)"
+_DONE_SEQ = "SELECT done_seq FROM space WHERE space_id = ?"
+_ADD_BETWEEN = (
+    "INSERT OR IGNORE INTO embed_again SELECT ?, entry_seq FROM entry "
+    "WHERE entry_seq > ? AND entry_seq < ?"
+)
 _COUNT_FRESH = "SELECT count(*) FROM (SELECT 1 FROM entry WHERE entry_seq > ? LIMIT ?)"
 _COUNT_CHANGED = (
     "SELECT count(*) FROM (SELECT 1 FROM embed_again WHERE again_space = ? AND again_seq <= ? "
@@ -119,6 +124,17 @@ def keep(
                 keep_pieces(connection, known, item.number, pieces[place])
     connection.execute(_DONE, (batch.upto, known))
     connection.execute(_RETURN, (known, batch.owner))
+
+
+def looked_at(connection: apsw.Connection, space: int, seq: int) -> None:
+    """A context has its vector from elsewhere. Those before it that nobody has looked at wait as
+    before, by name: the mark of what was looked at has gone past them."""
+    done: int = one_value(connection, _DONE_SEQ, space)
+    if seq > done:
+        connection.execute(_ADD_BETWEEN, (space, done, seq))
+        connection.execute(_DONE, (seq, space))
+    else:
+        connection.execute(_DROP_CHANGED, (space, seq))
 
 
 def drop_others(connection: apsw.Connection, space: Space) -> None:

@@ -15,6 +15,7 @@ from lineal.models.user import Head, UserRow
 from lineal.stores.rows.context_rows import ContextRow, Marks
 from lineal.stores.rows.small_rows import head_values
 from lineal.stores.rows.user_rows import UserKept
+from lineal.stores.rows.values import Value
 from lineal.stores.sqlite import counterparts, entries, letters, receipts
 from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.completing import complete
@@ -28,7 +29,15 @@ from lineal.stores.sqlite.tasks import drop_task, keep_task
 from lineal.stores.sqlite.users import kept_user
 from lineal.stores.sqlite.withholding import give_back, withhold
 
-__all__ = ["keep"]
+__all__ = [
+    "insert_context",
+    "keep",
+    "keep_revision",
+    "keep_user_revision",
+    "put_user",
+    "replace_context",
+    "update_context",
+]
 
 _INSERT_CONTEXT = (
     "INSERT INTO context (tenant, context_id, user_id, domain, revision, memory_type, expires_at, "
@@ -130,16 +139,22 @@ def _keep_context(
     before = old.marks if old else Marks()
     marks = Marks.of(fingerprint) if fingerprint else before
     if old is None:
-        row = _insert_context(connection, scope.tenant, context, marks)
+        row = insert_context(connection, scope.tenant, context, marks)
     else:
-        row = _replace_context(connection, old, context, marks)
+        row = replace_context(connection, old, context, marks)
     keep_keys(connection, row, before)
-    connection.execute(_INSERT_REVISION, row.revision_values(context))
+    keep_revision(connection, row.revision_values(context))
 
 
-def _insert_context(
+def keep_revision(connection: apsw.Connection, values: tuple[Value, ...]) -> None:
+    """values: a row of context_revision."""
+    connection.execute(_INSERT_REVISION, values)
+
+
+def insert_context(
     connection: apsw.Connection, tenant: str, context: Context, marks: Marks
 ) -> ContextRow:
+    """A row that isn't there, and its entry; neither its keys nor its revision."""
     row = ContextRow.made(tenant, context, marks)
     connection.execute(_INSERT_CONTEXT, row[1:])
     seq = connection.last_insert_rowid()
@@ -147,7 +162,7 @@ def _insert_context(
     return row._replace(seq=seq)
 
 
-def _replace_context(
+def replace_context(
     connection: apsw.Connection, old: ContextRow, context: Context, marks: Marks
 ) -> ContextRow:
     """The new present of a row that is there."""
@@ -158,8 +173,13 @@ def _replace_context(
         )
     entries.replace(connection, old, context)
     row = ContextRow.made(old.tenant, context, marks, old.seq)
-    connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
+    update_context(connection, row)
     return row
+
+
+def update_context(connection: apsw.Connection, row: ContextRow) -> None:
+    """The row in its place, without its entry."""
+    connection.execute(_UPDATE_CONTEXT, (*row[5:], row.seq))
 
 
 def _refuse_ended(
@@ -195,20 +215,29 @@ def _keep_user(connection: apsw.Connection, tenant: str, user: UserRow, now: dat
         old = None
     what = f"User '{user.user_id}' in '{user.domain}'"
     _follows(what, old.revision if old else 0, user.revision, user_id=user.user_id)
-    row = UserKept.made(tenant, user, old.user_seq if old else 0)
-    if old is None:
-        connection.execute(_INSERT_USER, row[1:])
-        row = row._replace(user_seq=connection.last_insert_rowid())
-    else:
-        connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
+    row = put_user(connection, UserKept.made(tenant, user, old.user_seq if old else 0))
     values = row.revision_values(user)
-    connection.execute(_INSERT_USER_REVISION, values)
+    keep_user_revision(connection, values)
     remember_row(connection, bytes(values[-1]), user)  # type: ignore[arg-type]
     if user.revision > USER_REVISIONS_MAX:
         earliest = user.revision - USER_REVISIONS_MAX + 1
         connection.execute(_DELETE_EARLIER, (row.user_seq, earliest))
     erase_heads(connection, row, kept=user.heads)
     return row
+
+
+def put_user(connection: apsw.Connection, row: UserKept) -> UserKept:
+    """The row in its place, or a new one where it has no number yet."""
+    if row.user_seq:
+        connection.execute(_UPDATE_USER, (*row[4:], row.user_seq))
+        return row
+    connection.execute(_INSERT_USER, row[1:])
+    return row._replace(user_seq=connection.last_insert_rowid())
+
+
+def keep_user_revision(connection: apsw.Connection, values: tuple[Value, ...]) -> None:
+    """values: a row of user_revision."""
+    connection.execute(_INSERT_USER_REVISION, values)
 
 
 def _rewrite_user(connection: apsw.Connection, tenant: str, user: UserRow, now: datetime) -> None:

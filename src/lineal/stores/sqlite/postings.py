@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import apsw
 
+from lineal.stores.rows.sums import best_of_arrays
 from lineal.stores.sqlite.entries import token
 from lineal.stores.sqlite.statements import one_row, one_value
 
@@ -77,7 +78,10 @@ def best_sums(
     """(at most `most` entries whose words weigh most together, later ones first at the same
     weight; how many hold any). without: entries that aren't counted."""
     if _in_arrays(sum(each.read for each in found)):
-        return _best_of_arrays(found, weights, most, without)
+        import numpy as np
+
+        arrays = [np.fromstring(each.numbers, np.int64, sep=",") for each in found]
+        return best_of_arrays(arrays, weights, most, without)
     sums: dict[int, float] = {}
     for each, weight in zip(found, weights, strict=True):
         for number in map(int, each.numbers.split(",") if each.numbers else ()):
@@ -95,23 +99,3 @@ def _in_arrays(read: int) -> bool:
         return True
     threading.Thread(target=importlib.import_module, args=("numpy",), daemon=True).start()
     return False
-
-
-def _best_of_arrays(
-    found: Sequence[Postings], weights: Sequence[float], most: int, without: frozenset[int]
-) -> tuple[list[int], int]:
-    import numpy as np
-
-    arrays = [np.fromstring(each.numbers, np.int64, sep=",") for each in found]
-    every, places = np.unique(np.concatenate(arrays), return_inverse=True)
-    each_weight = np.repeat(np.asarray(weights), [len(array) for array in arrays])
-    sums = np.bincount(places.ravel(), each_weight, len(every))
-    if without:
-        kept = ~np.isin(every, np.fromiter(without, np.int64))
-        every, sums = every[kept], sums[kept]
-    number = len(every)
-    if number > most:  # what can be among the best, before it is put in order
-        close = np.flatnonzero(sums >= np.partition(sums, number - most)[number - most])
-        every, sums = every[close], sums[close]
-    best: list[int] = every[np.lexsort((-every, -sums))][:most].tolist()
-    return best, number

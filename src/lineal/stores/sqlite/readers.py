@@ -17,7 +17,7 @@ from lineal.stores.sqlite.meta import present_of
 from lineal.stores.sqlite.promise import Promise, attempted
 from lineal.stores.sqlite.trouble import mapped
 
-__all__ = ["Readers", "View", "at_one_instant"]
+__all__ = ["Readers", "View", "at_one_instant", "hold_instant"]
 
 Result = TypeVar("Result")
 
@@ -93,9 +93,15 @@ def at_one_instant(
     connection: apsw.Connection, clock: Clock, read: Callable[[View], Result]
 ) -> Result:
     """Run `read` in a read transaction, so that all it sees belongs together."""
-    connection.execute("BEGIN")
+    hold_instant(connection)
     try:
         return read(View(connection, present_of(connection, clock)))
     finally:
         with contextlib.suppress(apsw.Error):
             connection.execute("ROLLBACK")
+
+
+def hold_instant(connection: apsw.Connection) -> None:
+    """Whatever is read from now on is of one instant, until the connection is rolled back or
+    closed."""
+    connection.execute("BEGIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import apsw
@@ -18,7 +19,9 @@ __all__ = [
     "drop_older",
     "empty_of_context",
     "empty_of_user",
+    "insert",
     "keep",
+    "kept",
     "receipt",
 ]
 
@@ -59,7 +62,7 @@ _DELETE = (
 
 def receipt(connection: apsw.Connection, tenant: str, key: str, now_ms: int) -> Receipt | None:
     """The receipt of that key; its answer is empty once what it shows has ended, swept or not."""
-    found = _kept(connection, tenant, key)
+    found = kept(connection, tenant, key)
     if found is None:
         return None
     for statement in (_SELECT_ENDED_CONTEXT, _SELECT_ENDED_USER):
@@ -70,15 +73,27 @@ def receipt(connection: apsw.Connection, tenant: str, key: str, now_ms: int) -> 
 
 def keep(connection: apsw.Connection, tenant: str, changes: Changes, new: Receipt) -> None:
     """Raises conflict when the key has a receipt: `decide` should have looked it up."""
-    if _kept(connection, tenant, new.key) is not None:
+    if kept(connection, tenant, new.key) is not None:
         raise LinealError.conflict(f"The idempotency_key '{new.key}' was used before.")
+    users = [(user.user_id, user.domain) for user in changes.users]
+    contexts = [context.context_id for context in changes.contexts]
+    contexts += [sighting.context_id for sighting in changes.sightings]
+    insert(connection, tenant, new, contexts, users)
+
+
+def insert(
+    connection: apsw.Connection,
+    tenant: str,
+    new: Receipt,
+    contexts: Iterable[str],
+    users: Iterable[tuple[str, str]],
+) -> None:
+    """A receipt that isn't there. contexts, users: (user_id, domain); what its answer shows."""
     connection.execute(_INSERT, receipt_values(tenant, new))
-    for user in changes.users:
-        connection.execute(_INSERT_USER, (tenant, new.key, user.user_id, user.domain))
-    for context in changes.contexts:
-        connection.execute(_INSERT_CONTEXT, (tenant, new.key, context.context_id))
-    for sighting in changes.sightings:
-        connection.execute(_INSERT_CONTEXT, (tenant, new.key, sighting.context_id))
+    for user_id, domain in users:
+        connection.execute(_INSERT_USER, (tenant, new.key, user_id, domain))
+    for context_id in contexts:
+        connection.execute(_INSERT_CONTEXT, (tenant, new.key, context_id))
 
 
 def empty_of_context(connection: apsw.Connection, tenant: str, context_id: str) -> None:
@@ -96,10 +111,10 @@ def empty_of_user(connection: apsw.Connection, tenant: str, user_id: str, domain
 def answer_anew(connection: apsw.Connection, tenant: str, new: Receipt) -> None:
     """Show another answer from now on, of the same request. What is gone stays gone, and what was
     emptied empty: what it showed has ended."""
-    kept = _kept(connection, tenant, new.key)
-    if kept is None or not kept.answer or new.request_hash != kept.request_hash:
+    there = kept(connection, tenant, new.key)
+    if there is None or not there.answer or new.request_hash != there.request_hash:
         return
-    values = receipt_values(tenant, kept.model_copy(update={"answer": new.answer}))
+    values = receipt_values(tenant, there.model_copy(update={"answer": new.answer}))
     connection.execute(_REPLACE, values)
 
 
@@ -117,13 +132,14 @@ def drop_older(connection: apsw.Connection, before_ms: int, limit: int) -> int:
     return len(old)
 
 
-def _kept(connection: apsw.Connection, tenant: str, key: str) -> Receipt | None:
+def kept(connection: apsw.Connection, tenant: str, key: str) -> Receipt | None:
+    """The receipt of that key as it lies there."""
     values = one_row(connection, _SELECT, tenant, key)
     return None if values is None else receipt_of(values)
 
 
 def _empty(connection: apsw.Connection, tenant: str, key: str) -> None:
-    kept = _kept(connection, tenant, key)
-    if kept is not None and kept.answer:
-        values = receipt_values(tenant, kept.model_copy(update={"answer": ""}))
+    there = kept(connection, tenant, key)
+    if there is not None and there.answer:
+        values = receipt_values(tenant, there.model_copy(update={"answer": ""}))
         connection.execute(_REPLACE, values)

@@ -16,6 +16,7 @@ from lineal.models.sheet import Entry, Rank, Sheet
 from lineal.policy.indexing import weak_places
 from lineal.policy.ranking import LIKENESS_MIN, NEAR_MAX, SLIP_TERMS_MAX, named
 from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, ContextRow
+from lineal.stores.rows.sheets import past_entry
 from lineal.stores.rows.words import hashed
 from lineal.stores.sqlite import trouble, vectors
 from lineal.stores.sqlite.filters import (
@@ -36,7 +37,7 @@ from lineal.stores.sqlite.postings import (
     matching,
     postings,
 )
-from lineal.stores.sqlite.sheets import Reader, past_entry
+from lineal.stores.sqlite.sheets import Reader
 from lineal.stores.sqlite.shelves import Shelves, shelves_of
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value, sql
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import apsw
 
-from lineal.analysis.analyzer import Analyzer
-from lineal.clock import to_ms
-from lineal.models.context import Context
 from lineal.models.sheet import Entry, Meaning
-from lineal.policy.indexing import indexed
-from lineal.stores.rows.words import HEAD_AT, OWN_AT, WORD_BYTES, hashed, needle
+from lineal.stores.rows.sheets import Hashes, counts_in, needles_of
 from lineal.stores.sqlite import vectors
 from lineal.stores.sqlite.entries import EntryRow
 from lineal.stores.sqlite.pieces import best_matches
 from lineal.stores.sqlite.statements import all_rows
 
-__all__ = ["Reader", "past_entry"]
+__all__ = ["Reader"]
 
 _SELECT = "SELECT entry.* FROM json_each(?) JOIN entry ON entry_seq = value"
-
-Hashes = Sequence[tuple[int, ...]]
-"""Of each term, the hashes that stand for it."""
-
-
-_NONE: dict[int, int] = {}
-"""Most entries hold none of a question's words: one that nobody may change."""
 
 
 class Reader:
@@ -37,9 +26,7 @@ class Reader:
         self, connection: apsw.Connection, hashes: Hashes, without: frozenset[int]
     ) -> None:
         self._connection = connection
-        self._needles = [
-            (needle(word), place) for place, group in enumerate(hashes) for word in group
-        ]
+        self._needles = needles_of(hashes)
         self._without = without
         self._rows: dict[int, EntryRow] = {}
         self._likeness: dict[int, float] = {}
@@ -78,56 +65,9 @@ class Reader:
         return {seq: self._entry(row) for seq, row in self._rows.items()}
 
     def _entry(self, row: EntryRow) -> Entry:
-        own, head = self._counts(row[-1])
+        own, head = counts_in(row[-1], self._needles)
         seq, _, session, at, previous, following, speaker, traits, own_words, head_words, _ = row
         return Entry(
             *(seq, own, head, own_words, head_words, previous, following, session, speaker),
             *(traits, at, self._likeness.get(seq), self._pieces.get(seq)),
         )
-
-    def _counts(self, words: bytes) -> tuple[dict[int, int], dict[int, int]]:
-        """By searching the bytes: most entries hold few of the words, and there are hundreds."""
-        own, head = _NONE, _NONE
-        for sought, place in self._needles:
-            at = words.find(sought)
-            while at > 0 and at % WORD_BYTES:
-                at = words.find(sought, at + 1)
-            if at >= 0:
-                in_own, in_head = words[at + OWN_AT], words[at + HEAD_AT]
-                own = _added(own, place, in_own)
-                head = _added(head, place, in_head)
-        return own, head
-
-
-def past_entry(analyzer: Analyzer, seq: int, context: Context, hashes: Hashes) -> Entry:
-    """An earlier text of a context, without neighbours: those of now say what came later."""
-    kept = indexed(analyzer, context)
-    times = {hashed(term): counts for term, counts in kept.terms.items()}
-    held = [
-        (place, *times[word])
-        for place, group in enumerate(hashes)
-        for word in group
-        if word in times
-    ]
-    return Entry(
-        number=seq,
-        own=_summed((at, own) for at, own, _ in held),
-        head=_summed((at, head) for at, _, head in held),
-        own_words=kept.own_words,
-        head_words=kept.head_words,
-        speaker=kept.speaker,
-        traits=kept.traits,
-        happened_at=to_ms(context.occurred_at),
-    )
-
-
-def _summed(counts: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """By place, how often in all; without those that don't occur."""
-    sums = _NONE
-    for place, count in counts:
-        sums = _added(sums, place, count)
-    return sums
-
-
-def _added(sums: dict[int, int], place: int, count: int) -> dict[int, int]:
-    return {**sums, place: sums.get(place, 0) + count} if count else sums

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ import apsw
 
 from lineal.clock import Clock
 from lineal.errors import LinealError
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Amend,
     Decide,
@@ -41,7 +43,9 @@ from lineal.stores.sqlite import (
     contexts,
     embedding,
     entries,
+    exporting,
     graph,
+    loading,
     look,
     outcomes,
     past,
@@ -261,6 +265,18 @@ class SqliteStore:
         return await self._at_length(
             lambda connection, stop: backup.backup(connection, target, progress, stop)
         )
+
+    async def export(
+        self, tenant: str | None = None, *, vectors: bool = True
+    ) -> AsyncIterator[Record]:
+        connect = self._ready().connect
+        found = exporting.export(connect, self._clock, tenant, vectors=vectors)
+        async with aclosing(found):
+            async for record in found:
+                yield record
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        return await self.write(partial(loading.load, records=records))
 
     async def look(self, read: Callable[[View], Result]) -> Result:
         """What `read` sees at one instant: the door for what is kept here beside the port's rows,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from lineal.models.sheet import Space
+from lineal.stores.rows.vectors import in_bytes
 from lineal.stores.sqlite.pieces import drop_pieces
 from lineal.stores.sqlite.statements import all_rows, one_row, one_value
 
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXACT_MAX",
+    "SCALE_BYTES",
     "again",
     "drop",
+    "has_vector",
+    "keep_packed",
     "keep_vector",
     "likenesses",
     "made_space",
@@ -44,6 +48,8 @@ MEASURED = 400
 NO_PLACE = -1
 _NUMBER = struct.Struct("<q")
 _SCALE = struct.Struct("<f")
+SCALE_BYTES = _SCALE.size
+"""Of a packed vector, before its numbers."""
 
 _SELECT_SPACE = "SELECT space_id FROM space WHERE space_version = ? AND space_dim = ?"
 _INSERT_SPACE = "INSERT INTO space VALUES (NULL, ?, ?, 0, 0, '')"
@@ -100,14 +106,24 @@ def keep_vector(
     connection: apsw.Connection, space: int, shelf: int, seq: int, vector: Sequence[float]
 ) -> None:
     """Keep a context's vector in place of an earlier one."""
-    _drop_of(connection, space, len(vector), shelf, seq)
-    packed = _packed(vector)
+    keep_packed(connection, space, shelf, seq, _packed(vector))
+
+
+def keep_packed(
+    connection: apsw.Connection, space: int, shelf: int, seq: int, packed: bytes
+) -> None:
+    """The same of a vector that is packed already."""
+    _drop_of(connection, space, len(packed) - SCALE_BYTES, shelf, seq)
     connection.execute(_REPLACE, (space, shelf, seq, NO_PLACE, packed))
     if _has_codes(connection, space, shelf):
         _place(connection, space, shelf, seq, packed)
     elif one_value(connection, _COUNT, space, shelf, EXACT_MAX + 1) > EXACT_MAX:
         for other, numbers in all_rows(connection, _PLACELESS, space, shelf):
             _place(connection, space, shelf, other, numbers)
+
+
+def has_vector(connection: apsw.Connection, space: int, shelf: int, seq: int) -> bool:
+    return one_value(connection, _SELECT, space, shelf, seq) is not None
 
 
 def drop(connection: apsw.Connection, shelf: int, seq: int) -> None:
@@ -170,12 +186,8 @@ def likenesses(
 
 def _packed(vector: Sequence[float]) -> bytes:
     """Four bytes of scale, then a byte for each number: within 1/254 of the largest."""
-    import numpy as np
-
-    numbers = np.asarray(vector, np.float32)
-    scale = float(np.abs(numbers).max()) / 127 or 1.0
-    rounded: bytes = np.rint(numbers / scale).astype(np.int8).tobytes()
-    return _SCALE.pack(scale) + rounded
+    scale, numbers = in_bytes(vector)
+    return _SCALE.pack(scale) + numbers.tobytes()
 
 
 def _measured(rows: list[tuple[Any, ...]], asked: np.ndarray[Any, Any]) -> dict[int, float]:

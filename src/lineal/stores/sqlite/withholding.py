@@ -15,7 +15,7 @@ from lineal.stores.sqlite.alike import keep_keys
 from lineal.stores.sqlite.contexts import live_row, returnable_row, revision
 from lineal.stores.sqlite.erase import unlist_context
 
-__all__ = ["give_back", "withhold"]
+__all__ = ["give_back", "hide", "withhold"]
 
 _UPDATE = (
     "UPDATE context SET expires_at = ?, held_at = ?, held_until = ?, held_root = ?, "
@@ -28,8 +28,13 @@ def withhold(connection: apsw.Connection, scope: Scope, asked: Withholding, now:
     for name in asked.context_ids:
         row = live_row(connection, scope, name, now)
         if row is not None:
-            unlist_context(connection, row)
-            _update(connection, row.withheld(asked.root, to_ms(now), to_ms(asked.until)))
+            hide(connection, row, row.withheld(asked.root, to_ms(now), to_ms(asked.until)))
+
+
+def hide(connection: apsw.Connection, row: ContextRow, held: ContextRow) -> None:
+    """`row`, which isn't withheld yet, as `held` has it."""
+    unlist_context(connection, row)
+    _update(connection, held)
 
 
 def give_back(

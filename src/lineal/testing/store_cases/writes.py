@@ -124,7 +124,7 @@ class StoreWrites:
         self, store: Store, error: Exception
     ) -> None:
         await keep(store, contexts=(a_context("ctx_1"),))
-        before = await store.stats(ADA)
+        before = await _counts(store)
 
         def decide(_: Snapshot) -> Plan[None]:
             raise error
@@ -132,7 +132,7 @@ class StoreWrites:
         with pytest.raises(type(error)) as raised:
             await store.commit(ADA, Reads(user=True), decide)
         assert raised.value is error
-        assert await store.stats(ADA) == before
+        assert await _counts(store) == before
         await keep(store, contexts=(a_context("ctx_2"),))
 
     async def test_a_conflict_in_one_row_keeps_none_of_the_others(self, store: Store) -> None:
@@ -322,3 +322,9 @@ class StoreWrites:
             return
         assert told.details["capability"] == Capability.MAINTENANCE
         assert not target.exists()
+
+
+async def _counts(store: Store) -> StoreStats:
+    """Without sizes, which an engine's housekeeping changes when it likes."""
+    found = await store.stats(ADA)
+    return found.model_copy(update={"size_bytes": 0, "wal_bytes": 0})

@@ -1,0 +1,334 @@
+"""What the store adds to PostgreSQL: one writer's append and sixteen writers' throughput, beside the
+same rows written by hand.
+
+    python tests/bench/bench_postgres.py [--writes 400] [--seconds 12] [--writers 16]
+
+A real server with fsync on, in a directory of its own. What an append sends is recorded once; then
+it is written again, row for row, by a bare psycopg transaction (each statement waited for, as
+anybody would write it; and in a pipeline), and by pgbench with as many clients as there are writers.
+Whatever is compared is measured in turn in one run. Milliseconds are medians. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import psycopg
+from psycopg.types.numeric import Int8BinaryDumper
+
+from lineal.clock import SystemClock, monotonic_s
+from lineal.embedders.hashing import HashingEmbedder
+from lineal.engine.backend import EmbeddedBackend
+from lineal.extractors.rules.extractor import RulesExtractor
+from lineal.ids import RandomIds
+from lineal.models.changes import Life, Scope, Stamp
+from lineal.models.context import AppendContext
+from lineal.models.lineage import Evidence
+from lineal.schemas.book import SchemaBook
+from lineal.stores.postgres import PostgresStore
+from lineal.stores.postgres.session import Bound, Session
+from tests.postgres.cluster import Cluster
+from tests.postgres.engine import BIN
+
+TENANT, DOMAIN = "local", "coding"
+WRITES = re.compile(r"(INSERT|UPDATE|DELETE|WITH gone)")
+WALL = "SELECT set_config('lineal.tenant', %s, true)"
+WARM_S = 2.0
+SCRIPTS = 100
+"""pgbench takes at most 128."""
+
+SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+
+Connection = psycopg.AsyncConnection[Any]
+Sent = tuple[str, tuple[Bound, ...]]
+
+
+@dataclass
+class Recorder:
+    """What sessions send, while it is on."""
+
+    on: bool = False
+    sent: list[Sent] = field(default_factory=list)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        ask = Session.ask
+
+        async def heard(session: Session, statement: str, *values: Bound) -> Any:
+            if self.on and WRITES.match(statement) and "lineal.store" not in statement:
+                self.sent.append((statement, values))
+            return await ask(session, statement, *values)
+
+        Session.ask = heard  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            Session.ask = ask  # type: ignore[method-assign]
+
+
+def text_of(number: int, user: str) -> str:
+    return (
+        f"{user} asked for release {number}: the migration of table t{number % 97} took "
+        f"{number % 13} minutes, review by Grace, blocked on issue {number * 7 % 1009}."
+    )
+
+
+def backend_of(dsn: str, pool_max: int) -> EmbeddedBackend:
+    return EmbeddedBackend(
+        PostgresStore(dsn, pool_max=pool_max, busy_timeout_s=30),
+        schemas=SchemaBook(),
+        extractor=RulesExtractor(),
+        embedder=HashingEmbedder(),
+        ids=RandomIds(),
+        clock=SystemClock(),
+    )
+
+
+async def append(backend: EmbeddedBackend, number: int, user: str) -> None:
+    scope = Scope(tenant=TENANT, user_id=user, domain=DOMAIN)
+    stamp = Stamp(scope=scope, evidence=Evidence(tool="append_context"), provision=True)
+    text = text_of(number, user)
+    await backend.append_context(stamp, AppendContext(content=text, source="chat"), Life())
+
+
+async def timed(work: Awaitable[None]) -> float:
+    began_s = monotonic_s()
+    await work
+    return (monotonic_s() - began_s) * 1_000
+
+
+async def recorded(backend: EmbeddedBackend, writes: int) -> list[list[Sent]]:
+    """What each of so many appends of one user sends to be kept, from the first on."""
+    recorder = Recorder(on=True)
+    kept: list[list[Sent]] = []
+    with recorder.listening():
+        for number in range(writes):
+            await append(backend, number, "ada")
+            kept.append(list(recorder.sent))
+            recorder.sent.clear()
+    return kept
+
+
+async def bare(connection: Connection, sent: Sequence[Sent]) -> None:
+    """A transaction as anybody would write it."""
+    async with connection.transaction():
+        await connection.execute(WALL, (TENANT,))
+        for statement, values in sent:
+            await connection.execute(statement, values, prepare=True)
+
+
+async def piped(connection: Connection, sent: Sequence[Sent]) -> None:
+    async with connection.pipeline():
+        await bare(connection, sent)
+
+
+async def made(cluster: Cluster, pool_max: int = 4) -> tuple[str, EmbeddedBackend]:
+    """A new database with lineal's tables, and a backend over it."""
+    dsn = cluster.new_database()
+    backend = backend_of(dsn, pool_max)
+    await backend.open()
+    return dsn, backend
+
+
+async def connected(dsn: str) -> Connection:
+    connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+    connection.adapters.register_dumper(int, Int8BinaryDumper)
+    return connection
+
+
+async def one_writer(cluster: Cluster, writes: int) -> tuple[dict[str, Any], list[list[Sent]]]:
+    """An append, and the rows of another one written by hand, in turn; each in a database of its
+    own that holds as much. Also what was recorded."""
+    _, first = await made(cluster)
+    kept = await recorded(first, writes)
+    await first.close()
+    hands = {}
+    for name, work in (("bare", bare), ("piped", piped)):
+        dsn, unused = await made(cluster)
+        await unused.close()
+        hands[name] = (work, await connected(dsn))
+    _, backend = await made(cluster)
+    times: dict[str, list[float]] = {"append": [], "bare": [], "piped": []}
+    for number, sent in enumerate(kept):
+        times["append"].append(await timed(append(backend, number, "ada")))
+        for name, (work, connection) in hands.items():
+            times[name].append(await timed(work(connection, sent)))
+    await backend.close()
+    for _, connection in hands.values():
+        await connection.close()
+    medians = {name: statistics.median(each[len(each) // 5 :]) for name, each in times.items()}
+    found = {
+        "p50_ms": {name: round(value, 3) for name, value in medians.items()},
+        "statements": statistics.median(map(len, kept)),
+        "append_over_bare": round(medians["append"] / medians["bare"], 2),
+        "append_over_piped": round(medians["append"] / medians["piped"], 2),
+    }
+    return found, kept
+
+
+async def many_writers(cluster: Cluster, writers: int, seconds: float, processes: int) -> float:
+    """Appends a second of so many writers, each a user, in so many processes."""
+    dsn, backend = await made(cluster)
+    await backend.close()
+    command = [sys.executable, __file__, "--role", "write", "--dsn", dsn, "--seconds", str(seconds)]
+    each = writers // processes
+    running = [
+        subprocess.Popen(
+            [*command, "--first", str(each * number), "--writers", str(each)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(processes)
+    ]
+    return sum(float(process.communicate()[0]) for process in running)
+
+
+async def write(dsn: str, first: int, writers: int, seconds: float) -> float:
+    """Appends a second, after a warm-up."""
+    backend = backend_of(dsn, writers)
+    await backend.open()
+    counts: list[int] = []
+
+    async def writer(user: str, until_s: float) -> None:
+        number = 0
+        while monotonic_s() < until_s:
+            await append(backend, number, user)
+            number += 1
+        counts.append(number)
+
+    for lasting_s in (WARM_S, seconds):
+        counts.clear()
+        began_s = monotonic_s()
+        async with anyio.create_task_group() as tasks:
+            for number in range(writers):
+                tasks.start_soon(writer, f"user{first + number}", began_s + lasting_s)
+    rate = sum(counts) / (monotonic_s() - began_s)
+    await backend.close()
+    return rate
+
+
+def literal(value: Bound, names: dict[str, str], numbers: dict[int, str]) -> str:
+    """A value as pgbench has it: what must differ in each transaction is made of its variables."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return numbers.get(value, str(value))
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'::bytea"
+    if isinstance(value, list):
+        return "ARRAY[" + ",".join(literal(one, names, {}) for one in value) + "]"
+    if isinstance(value, str):
+        return names.get(value, "'" + value.replace("'", "''") + "'")
+    return str(value)
+
+
+def script_of(sent: Sequence[Sent]) -> str:
+    """One recorded append as a transaction of pgbench: another row at each run and client."""
+    new = next(values for statement, values in sent if "INTO lineal.context (" in statement)
+    number, name = int(str(new[0])), str(new[2])
+    names = {name: "('ctx_' || :client_id || '_' || :run)", "ada": "('user' || :client_id)"}
+    numbers = {number: "(:client_id * 10000000::bigint + :run)"}
+    lines = [
+        "\\set run :run + 1",
+        "BEGIN;",
+        f"SELECT set_config('lineal.tenant', '{TENANT}', true);",
+    ]
+    for statement, values in sent:
+        told = statement
+        for value in values:
+            told = told.replace("%s", literal(value, names, numbers), 1)
+        lines.append(told + ";")
+    return "\n".join([*lines, "COMMIT;"]) + "\n"
+
+
+async def by_pgbench(
+    cluster: Cluster, kept: Sequence[Sequence[Sent]], writers: int, seconds: float
+) -> float:
+    """Transactions a second of the same statements, sent by pgbench."""
+    dsn, backend = await made(cluster)
+    await backend.close()
+    with tempfile.TemporaryDirectory() as directory:
+        files = []
+        for number, sent in enumerate(kept[-SCRIPTS:]):
+            path = Path(directory) / f"{number}.sql"
+            path.write_text(script_of(sent), encoding="utf-8")
+            files += ["-f", str(path)]
+        for lasting in (WARM_S, seconds):
+            options = [
+                "-n",
+                "-M",
+                "prepared",
+                "-c",
+                str(writers),
+                "-j",
+                "2",
+                "-T",
+                str(int(lasting)),
+            ]
+            run = f"run={int(monotonic_s() * 1000) % 1_000_000}"
+            done = subprocess.run(
+                [str(BIN / "pgbench"), *options, "-D", run, *files, dsn],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout
+    return float(found[1])
+
+
+async def measured(options: argparse.Namespace) -> dict[str, Any]:
+    with Cluster(durable=True, settings=SERVER) as cluster:
+        single, kept = await one_writer(cluster, options.writes)
+        crowd = (options.writers, options.seconds)
+        rounds = []
+        for _ in range(options.rounds):
+            raw = await by_pgbench(cluster, kept, *crowd)
+            lineal = await many_writers(cluster, *crowd, options.processes)
+            rounds.append({"pgbench": round(raw), "lineal": round(lineal)})
+        ratios = [each["lineal"] / each["pgbench"] for each in rounds]
+        return {
+            "one_writer": single,
+            "many_writers": {
+                "writers": options.writers,
+                "processes": options.processes,
+                "per_second": rounds,
+                "lineal_over_pgbench": round(statistics.median(ratios), 2),
+            },
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--writes", type=int, default=400)
+    parser.add_argument("--writers", type=int, default=16)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--role", choices=("measure", "write"), default="measure")
+    parser.add_argument("--dsn")
+    parser.add_argument("--first", type=int, default=0)
+    options = parser.parse_args()
+    if options.role == "write":
+        told = (options.dsn, options.first, options.writers, options.seconds)
+        print(anyio.run(write, *told))
+    else:
+        print(json.dumps(anyio.run(measured, options), indent=2))
+
+
+if __name__ == "__main__":
+    main()
