@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+if find_spec("psycopg") is not None:
+    from tests.postgres.fixtures import cluster, pair, postgres_dsn
+
+    __all__ = ["cluster", "pair", "postgres_dsn"]
 
 pytest.register_assert_rewrite("lineal.testing.store_cases", "lineal.testing.backend_cases")
 

@@ -24,6 +24,7 @@ import statistics
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,16 +108,15 @@ class Made:
 
     def _vectors(self) -> Floats:
         """Of a session's memories near each other, and of sessions of one topic."""
-        mix = np.random.default_rng(1).standard_normal((FACTORS, SPACE.dim))
         session = np.asarray([memory.session for memory in self.said])
         topic = np.random.default_rng(2).standard_normal((400, FACTORS))
         around = self.rng.standard_normal((int(session.max()) + 1, FACTORS))
         own = self.rng.standard_normal((len(session), FACTORS))
-        return unit((topic[session % 400] + 0.6 * around[session] + 0.6 * own) @ mix)
+        return unit((topic[session % 400] + 0.6 * around[session] + 0.6 * own) @ mix())
 
     def asked(self, question: Question) -> tuple[float, ...]:
         """Near what the question is about; anywhere for one that is about nothing."""
-        noise = self.rng.standard_normal(SPACE.dim) / SPACE.dim**0.5
+        noise = unit(self.rng.standard_normal(FACTORS) @ mix())
         base = 0 if question.wanted is None else self.vectors[question.wanted]
         return tuple(unit(base + 0.6 * noise).tolist())
 
@@ -140,6 +140,12 @@ class Made:
             )
             for number, memory in enumerate(self.said)
         ]
+
+
+@lru_cache(maxsize=1)
+def mix() -> Any:
+    """From factors to numbers."""
+    return np.random.default_rng(1).standard_normal((FACTORS, SPACE.dim))
 
 
 def unit(numbers: Any) -> Floats:
@@ -288,9 +294,7 @@ def vectors_shelves(made: Made) -> Any:
     return Shelves((made.shelf,), len(made.said), 1, 1)
 
 
-async def nearest(
-    connection: Any, made: Made, shelves: Any, vector: tuple[float, ...]
-) -> set[int]:
+async def nearest(connection: Any, made: Made, shelves: Any, vector: tuple[float, ...]) -> set[int]:
     from lineal.stores.postgres.session import Session
 
     session = Session(connection, made.tenant)

@@ -162,7 +162,10 @@ class InFile:
 
 class SameAnswers(RuleBasedStateMachine):
     """Two stores, one clock, two tenants with the same ids. The second is closed and opened now
-    and then."""
+    and then. holds_all: whoever claims a batch to embed keeps others from every tenant's, so that
+    one who ends meanwhile leaves both stores alike."""
+
+    holds_all = True
 
     def __init__(
         self, plain: Callable[[], Place] = InMemory, real: Callable[[], Place] = InFile
@@ -402,11 +405,14 @@ class SameAnswers(RuleBasedStateMachine):
     def embed(self, owner: str, lost: int) -> None:
         """All that waits, perhaps by one who ends before it is kept."""
 
-        async def embedded_by(store: Store) -> list[str] | None:
-            batch = await store.claim(SPACE, owner)
-            if batch is not None and lost:
+        async def embedded_by(store: Store) -> list[str]:
+            shown: list[str] = []
+            while (batch := await store.claim(SPACE, owner)) is not None:
+                shown += [item.context.model_dump_json() for item in batch.items]
+                if self.holds_all and not lost:
+                    break
                 await store.keep_vectors(batch, [_vector(item.context) for item in batch.items])
-            return batch and sorted(item.context.model_dump_json() for item in batch.items)
+            return sorted(shown)
 
         self._same(embedded_by)
         self._look(ADA)

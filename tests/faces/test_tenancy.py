@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
+from psycopg.conninfo import conninfo_to_dict
 
 from lineal.app import open_service
 from lineal.faces.mcp.server import build_server
@@ -33,7 +35,7 @@ from .clients import (
     told,
 )
 
-STORES = ("memory", "sqlite")
+STORES = ("memory", "sqlite", "postgres")
 NEVER = "ctx_" + "a" * 26
 WORD_OF_A = "quetzal"
 """A word that only tenant a ever stores."""
@@ -41,22 +43,30 @@ WORD_OF_A = "quetzal"
 
 @asynccontextmanager
 async def tenants(
-    store: str, home: Path, *names: str
+    backend: str, home: Path, *names: str
 ) -> AsyncIterator[list[tuple[Client, Service]]]:
     """A client and its service for each tenant, over one store."""
     async with AsyncExitStack() as stack:
         found: list[tuple[Client, Service]] = []
         shared: Service | None = None
         for name in names:
-            if store == "memory" and shared is not None:
-                service = shared  # one process behind one store; sqlite is opened by each
+            if backend == "memory://" and shared is not None:
+                service = shared  # one process behind one store; the others are opened by each
             else:
-                backend = "memory://" if store == "memory" else ""
                 settings = settings_of(home, tenant=name, backend=backend)
                 service = shared = await stack.enter_async_context(open_service(settings))
             server = build_server(access_of(service, tenant=name))
             found.append((await stack.enter_async_context(Client(server)), service))
         yield found
+
+
+def backend_of(store: str, request: pytest.FixtureRequest) -> str:
+    """The address of an empty one."""
+    if store != "postgres":
+        return {"memory": "memory://", "sqlite": ""}[store]
+    dsn: str = request.getfixturevalue("cluster").new_database()
+    told = conninfo_to_dict(dsn)
+    return f"postgres://{told['user']}@/{told['dbname']}?host={quote(str(told['host']), safe='')}"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +78,7 @@ def anyio_backend() -> str:
 async def two(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[list[tuple[Client, Service]]]:
-    async with tenants(request.param, tmp_path, "a", "b") as both:
+    async with tenants(backend_of(request.param, request), tmp_path, "a", "b") as both:
         yield both
 
 
@@ -259,7 +269,8 @@ async def by_tenant(
 ) -> AsyncIterator[dict[str, Client]]:
     """A client of each tenant in PAIRS, over one store for all of them."""
     names = sorted({names[0] for pair in PAIRS for names in pair})
-    async with tenants(request.param, tmp_path_factory.mktemp("home"), *names) as found:
+    backend = backend_of(request.param, request)
+    async with tenants(backend, tmp_path_factory.mktemp("home"), *names) as found:
         yield {name: client for name, (client, _) in zip(names, found, strict=True)}
 
 

@@ -130,6 +130,9 @@ def with_service(settings: Settings, use: Callable[[Service], Awaitable[Answer]]
             path=str(missing),
         )
 
+    # What a server says of its database when it starts is the doctor's to say here.
+    logging.getLogger("lineal.postgres").setLevel(logging.ERROR)
+
     async def run() -> Answer:
         async with open_service(settings) as service:
             try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import NamedTuple
 
 from lineal.models.sheet import Entry, Meaning
 from lineal.stores.postgres.pieces import best_matches
 from lineal.stores.postgres.session import Session, sql
 from lineal.stores.postgres.vectors import LIKENESS, asked_halves, space_of
 from lineal.stores.rows.sheets import Hashes, counts_in, needles_of
+from lineal.stores.rows.values import Row
 
 __all__ = ["Reader"]
 
@@ -33,6 +33,9 @@ _CHOSEN = (
     "SELECT entry_seq, session, happened_at, entry_speaker, traits, entry_own_words, "
     "entry_head_words, entry_words, before, after,"
 )
+_BEFORE, _AFTER = 8, 9
+"""Where these stand in a row; its likeness comes last."""
+
 _FROM = "FROM wanted JOIN lineal.entry ON entry.tenant_id = %s AND entry_seq = want_seq"
 _WITHOUT = sql(_CHOSEN, "NULL::real AS likeness", _FROM)
 _LIKENESS = sql(
@@ -44,20 +47,6 @@ _LIKENESS = sql(
 )
 
 
-class _Kept(NamedTuple):
-    """A row of entry, and its cosine with the question."""
-
-    seq: int
-    session: int | None
-    happened_at: int
-    speaker: str
-    traits: int
-    own_words: int
-    head_words: int
-    words: bytes
-    likeness: float | None
-
-
 class Reader:
     """Reads entries and those around them, all at once. without: entries that have ended: they are
     passed over, and so is what lies behind them."""
@@ -66,7 +55,7 @@ class Reader:
         self._session = session
         self._needles = needles_of(hashes)
         self._without = without
-        self._kept: dict[int, _Kept] = {}
+        self._kept: dict[int, Row] = {}
         self._previous: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._read: dict[int, None] = {}
@@ -86,17 +75,18 @@ class Reader:
             space = (tenant, space_of(meaning.space))
             halves = asked_halves(meaning.vector)
             rows = await self._session.rows(_LIKENESS, *bound, *halves, tenant, *space)
-        for *values, before, after, likeness in rows:
-            row = _Kept._make((*values, likeness))
-            self._kept[row.seq] = row
+        for row in rows:
+            seq, before, after = row[0], row[_BEFORE], row[_AFTER]
+            self._kept[seq] = row
             if before is not None:
-                self._link([*reversed(before), row.seq, *after])
+                self._link([*reversed(before), seq, *after])
         self._take(wanted)
 
     def around(self, seqs: Iterable[int]) -> list[int]:
         """Take the neighbours of those that were taken; which these are."""
-        near = (at.get(seq) for seq in seqs if seq in self._read for at in self._sides)
-        return self._take({seq for seq in near if seq is not None})
+        taken = [seq for seq in seqs if seq in self._read]
+        near = {*map(self._previous.get, taken), *map(self._next.get, taken)}
+        return self._take(seq for seq in near if seq is not None)
 
     async def match(self, meaning: Meaning, seqs: Iterable[int]) -> None:
         """Look at the pieces of these."""
@@ -106,10 +96,6 @@ class Reader:
 
     def entries(self) -> dict[int, Entry]:
         return {seq: self._entry(self._kept[seq]) for seq in self._read}
-
-    @property
-    def _sides(self) -> tuple[dict[int, int], dict[int, int]]:
-        return self._previous, self._next
 
     def _link(self, line: list[int]) -> None:
         """line: neighbours in their order."""
@@ -121,10 +107,10 @@ class Reader:
         self._read.update(dict.fromkeys(taken))
         return taken
 
-    def _entry(self, row: _Kept) -> Entry:
-        own, head = counts_in(row.words, self._needles)
-        before, after = self._previous.get(row.seq), self._next.get(row.seq)
+    def _entry(self, row: Row) -> Entry:
+        seq, session, at, speaker, traits, own_words, head_words, words, _, _, likeness = row
+        own, head = counts_in(words, self._needles)
         return Entry(
-            *(row.seq, own, head, row.own_words, row.head_words, before, after, row.session),
-            *(row.speaker, row.traits, row.happened_at, row.likeness, self._pieces.get(row.seq)),
+            *(seq, own, head, own_words, head_words, self._previous.get(seq), self._next.get(seq)),
+            *(session, speaker, traits, at, likeness, self._pieces.get(seq)),
         )

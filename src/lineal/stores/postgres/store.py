@@ -71,7 +71,7 @@ __all__ = ["PostgresStore"]
 Answer = TypeVar("Answer")
 Result = TypeVar("Result")
 
-_log = logging.getLogger("lineal")
+_log = logging.getLogger("lineal.postgres")
 
 
 class PostgresStore:

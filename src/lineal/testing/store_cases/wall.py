@@ -219,17 +219,18 @@ async def _is_kept(store: Store, scope: Scope, number: int) -> bool:
     another."""
     names = {"user_id": scope.user_id, "domain": scope.domain}
     note = a_context(f"ctx_{number}", content=f"note {number}", **names)
+    kept = {
+        "contexts": (note,),
+        "users": (a_user(extras={"number": number}, **names),),
+        "fingerprints": {note.context_id: SAME},
+        "heads": (Head(name="coding", version=f"v{number}", vector=(1.0,)),),
+    }
     try:
-        await keep(
-            store,
-            scope,
-            contexts=(note,),
-            users=(a_user(extras={"number": number}, **names),),
-            fingerprints={note.context_id: SAME},
-            heads=(Head(name="coding", version=f"v{number}", vector=(1.0,)),),
-        )
+        await keep(store, scope, **kept)
     except LinealError as error:
-        assert error.code is ErrorCode.INVALID_REQUEST
-        assert "\0" in f"{scope.user_id}{scope.domain}"
-        return False
-    return True
+        refused = error
+    else:
+        return True
+    assert refused.code is ErrorCode.INVALID_REQUEST
+    assert "\0" in f"{scope.user_id}{scope.domain}"
+    return False

@@ -10,7 +10,7 @@ import pytest
 
 from lineal.clock import ManualClock
 from lineal.errors import Capability, ErrorCode, LinealError, Unsupported
-from lineal.models.changes import Changes, Fingerprint, Plan, Reads, Scope, Snapshot
+from lineal.models.changes import Changes, Fingerprint, Plan, Reads, Scope, Snapshot, StoreStats
 from lineal.models.claim import Claim, Claims, FieldValue, ValueSource
 from lineal.models.context import MemoryType
 from lineal.models.lineage import DeclaredLineage, Lineage, ObservedLineage
