@@ -1,11 +1,12 @@
-"""What the store adds to PostgreSQL: one writer's append and sixteen writers' throughput, beside the
+"""What the store adds to PostgreSQL: an append, and the throughput of sixteen writers, beside the
 same rows written by hand.
 
     python tests/bench/bench_postgres.py [--writes 400] [--seconds 12] [--writers 16]
 
 A real server with fsync on, in a directory of its own. What an append sends is recorded once; then
-it is written again, row for row, by a bare psycopg transaction (each statement waited for, as
-anybody would write it; and in a pipeline), and by pgbench with as many clients as there are writers.
+it is written again, row for row, by a bare psycopg transaction (a statement for each table, each
+waited for, as anybody would write it; and in a pipeline), and by pgbench, statement for statement,
+with as many clients as there are writers.
 Whatever is compared is measured in turn in one run. Milliseconds are medians. Prints JSON.
 """
 
@@ -26,7 +27,10 @@ from typing import Any
 
 import anyio
 import psycopg
+from anyio.to_thread import run_sync
 from psycopg.types.numeric import Int8BinaryDumper
+from tests.postgres.cluster import Cluster
+from tests.postgres.engine import BIN
 
 from lineal.clock import SystemClock, monotonic_s
 from lineal.embedders.hashing import HashingEmbedder
@@ -37,19 +41,27 @@ from lineal.models.changes import Life, Scope, Stamp
 from lineal.models.context import AppendContext
 from lineal.models.lineage import Evidence
 from lineal.schemas.book import SchemaBook
-from lineal.stores.postgres import PostgresStore
+from lineal.stores.postgres import PostgresStore, alike, entries, keep, vectors
 from lineal.stores.postgres.session import Bound, Session
-from tests.postgres.cluster import Cluster
-from tests.postgres.engine import BIN
 
 TENANT, DOMAIN = "local", "coding"
-WRITES = re.compile(r"(INSERT|UPDATE|DELETE|WITH gone)")
+WRITES = re.compile(r"(INSERT|UPDATE|DELETE|WITH)")
 WALL = "SELECT set_config('lineal.tenant', %s, true)"
 WARM_S = 2.0
 SCRIPTS = 100
 """pgbench takes at most 128."""
 
 SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+
+PARTS = (
+    keep.INSERT_CONTEXT,
+    keep.INSERT_REVISION,
+    entries.SHELVE,
+    vectors.WAIT,
+    alike.KEEP_KEYS,
+    entries.ENTER,
+)
+"""The statements that the store sends as one."""
 
 Connection = psycopg.AsyncConnection[Any]
 Sent = tuple[str, tuple[Bound, ...]]
@@ -67,7 +79,7 @@ class Recorder:
         ask = Session.ask
 
         async def heard(session: Session, statement: str, *values: Bound) -> Any:
-            if self.on and WRITES.match(statement) and "lineal.store" not in statement:
+            if self.on and WRITES.match(statement) and "lineal.store " not in statement:
                 self.sent.append((statement, values))
             return await ask(session, statement, *values)
 
@@ -121,6 +133,17 @@ async def recorded(backend: EmbeddedBackend, writes: int) -> list[list[Sent]]:
     return kept
 
 
+def by_hand(sent: Sequence[Sent]) -> list[Sent]:
+    """The same rows, each table by a statement of its own."""
+    found: list[Sent] = []
+    for statement, values in sent:
+        rest = values
+        for part in PARTS if statement == keep.INSERT_WHOLE else (statement,):
+            found.append((part, rest[: part.count("%s")]))
+            rest = rest[part.count("%s") :]
+    return found
+
+
 async def bare(connection: Connection, sent: Sequence[Sent]) -> None:
     """A transaction as anybody would write it."""
     async with connection.transaction():
@@ -164,14 +187,14 @@ async def one_writer(cluster: Cluster, writes: int) -> tuple[dict[str, Any], lis
     for number, sent in enumerate(kept):
         times["append"].append(await timed(append(backend, number, "ada")))
         for name, (work, connection) in hands.items():
-            times[name].append(await timed(work(connection, sent)))
+            times[name].append(await timed(work(connection, by_hand(sent))))
     await backend.close()
     for _, connection in hands.values():
         await connection.close()
     medians = {name: statistics.median(each[len(each) // 5 :]) for name, each in times.items()}
     found = {
         "p50_ms": {name: round(value, 3) for name, value in medians.items()},
-        "statements": statistics.median(map(len, kept)),
+        "statements": statistics.median(len(by_hand(sent)) for sent in kept),
         "append_over_bare": round(medians["append"] / medians["bare"], 2),
         "append_over_piped": round(medians["append"] / medians["piped"], 2),
     }
@@ -182,6 +205,10 @@ async def many_writers(cluster: Cluster, writers: int, seconds: float, processes
     """Appends a second of so many writers, each a user, in so many processes."""
     dsn, backend = await made(cluster)
     await backend.close()
+    return await run_sync(in_processes, dsn, writers, seconds, processes)
+
+
+def in_processes(dsn: str, writers: int, seconds: float, processes: int) -> float:
     command = [sys.executable, __file__, "--role", "write", "--dsn", dsn, "--seconds", str(seconds)]
     each = writers // processes
     running = [
@@ -238,7 +265,7 @@ def literal(value: Bound, names: dict[str, str], numbers: dict[int, str]) -> str
 
 def script_of(sent: Sequence[Sent]) -> str:
     """One recorded append as a transaction of pgbench: another row at each run and client."""
-    new = next(values for statement, values in sent if "INTO lineal.context (" in statement)
+    new = next(values for statement, values in sent if statement == keep.INSERT_WHOLE)
     number, name = int(str(new[0])), str(new[2])
     names = {name: "('ctx_' || :client_id || '_' || :run)", "ada": "('user' || :client_id)"}
     numbers = {number: "(:client_id * 10000000::bigint + :run)"}
@@ -261,6 +288,10 @@ async def by_pgbench(
     """Transactions a second of the same statements, sent by pgbench."""
     dsn, backend = await made(cluster)
     await backend.close()
+    return await run_sync(pgbench, dsn, kept, writers, seconds)
+
+
+def pgbench(dsn: str, kept: Sequence[Sequence[Sent]], writers: int, seconds: float) -> float:
     with tempfile.TemporaryDirectory() as directory:
         files = []
         for number, sent in enumerate(kept[-SCRIPTS:]):
@@ -268,20 +299,10 @@ async def by_pgbench(
             path.write_text(script_of(sent), encoding="utf-8")
             files += ["-f", str(path)]
         for lasting in (WARM_S, seconds):
-            options = [
-                "-n",
-                "-M",
-                "prepared",
-                "-c",
-                str(writers),
-                "-j",
-                "2",
-                "-T",
-                str(int(lasting)),
-            ]
+            asked = ["-n", "-M", "prepared", "-c", str(writers), "-j", "2", "-T", str(int(lasting))]
             run = f"run={int(monotonic_s() * 1000) % 1_000_000}"
             done = subprocess.run(
-                [str(BIN / "pgbench"), *options, "-D", run, *files, dsn],
+                [str(BIN / "pgbench"), *asked, "-D", run, *files, dsn],
                 capture_output=True,
                 text=True,
                 check=True,

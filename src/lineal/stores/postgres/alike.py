@@ -13,7 +13,7 @@ from lineal.stores.postgres.locks import room_key
 from lineal.stores.postgres.session import Asked, Session
 from lineal.stores.rows.context_rows import ContextRow, Marks
 
-__all__ = ["WALK_MAX", "alike_of", "ask_alike", "keep_keys", "key_entries"]
+__all__ = ["KEEP_KEYS", "WALK_MAX", "alike_of", "ask_alike", "keep_keys", "key_entries"]
 
 WALK_MAX = 64
 """Contexts that are looked at for each key, newest first, live or not: what a key that many texts
@@ -28,7 +28,7 @@ _NEAR = (
     "(SELECT key_seq FROM lineal.context_key WHERE tenant_id = %s AND room = %s "
     "AND near_key = wanted ORDER BY key_seq DESC LIMIT %s) AS newest"
 )
-_INSERT = (
+KEEP_KEYS = (
     "INSERT INTO lineal.context_key (tenant_id, room, near_key, key_seq) "
     "SELECT %s, %s, wanted, %s FROM unnest(%s::bigint[]) AS kept (wanted) "
     "ON CONFLICT (tenant_id, room, near_key, key_seq) DO NOTHING"
@@ -82,7 +82,7 @@ async def keep_keys(session: Session, row: ContextRow, old: Marks) -> None:
     if before - after:
         await session.run(_DELETE, row.tenant, room, sorted(before - after), row.seq)
     if after - before:
-        await session.run(_INSERT, row.tenant, room, row.seq, sorted(after - before))
+        await session.run(KEEP_KEYS, row.tenant, room, row.seq, sorted(after - before))
 
 
 def key_entries(row: ContextRow) -> list[tuple[int, int, int]]:

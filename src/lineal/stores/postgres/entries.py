@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from lineal.analysis.analyzer import Analyzer
 from lineal.clock import to_ms
@@ -11,14 +12,19 @@ from lineal.models.context import Context
 from lineal.policy.indexing import Indexed, embedded, indexed
 from lineal.stores.postgres import vectors
 from lineal.stores.postgres.locks import key_of
-from lineal.stores.postgres.session import Session
+from lineal.stores.postgres.session import Bound, Session
 from lineal.stores.rows.context_rows import ContextRow
 from lineal.stores.rows.damage import damaged
 from lineal.stores.rows.words import packed_words, unpacked
 
 __all__ = [
+    "ENTER",
+    "SHELVE",
+    "Placed",
     "add",
     "analyzer_of",
+    "hear",
+    "placed",
     "put",
     "remove_many",
     "replace",
@@ -28,7 +34,7 @@ __all__ = [
     "tokens",
 ]
 
-_SHELF = (
+SHELVE = (
     "INSERT INTO lineal.shelf (tenant_id, shelf_id, user_id, domain, project, entries, own_words, "
     "head_words) VALUES (%s, %s, %s, %s, %s, 1, %s, %s) ON CONFLICT (tenant_id, shelf_id) "
     "DO UPDATE SET entries = shelf.entries + 1, "
@@ -51,7 +57,7 @@ _SPEAKS_NO_MORE = (
     "DELETE FROM lineal.speaker "
     "WHERE tenant_id = %s AND speaker_shelf = %s AND speaker_name = %s AND speaks_in = 0"
 )
-_INSERT = "INSERT INTO lineal.entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::integer[])"
+ENTER = "INSERT INTO lineal.entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::integer[])"
 _DELETE = (
     "DELETE FROM lineal.entry WHERE tenant_id = %s AND entry_seq = %s "
     "RETURNING entry_shelf, entry_own_words, entry_head_words, entry_speaker"
@@ -94,6 +100,15 @@ _SPREAD = 0x9E3779B1
 """Knuth's multiplicative constant: neighbouring numbers come to lie far apart."""
 
 
+class Placed(NamedTuple):
+    """A context's place in the index. on_shelf, entry: what SHELVE and ENTER bind."""
+
+    shelf: int
+    speaker: str
+    on_shelf: tuple[Bound, ...]
+    entry: tuple[Bound, ...]
+
+
 @lru_cache(maxsize=8)
 def _analyzer(language: str) -> Analyzer:
     return Analyzer(language)
@@ -132,22 +147,37 @@ async def add(session: Session, seq: int, context: Context) -> None:
     await vectors.await_first(session, seq)
 
 
-async def put(session: Session, seq: int, context: Context) -> int:
-    """Put a context on its shelf; the shelf's number."""
+def placed(session: Session, seq: int, context: Context) -> Placed:
+    """Where a context comes to lie, and as what."""
     kept: Indexed = indexed(analyzer_of(session), context)
     words, tenant = packed_words(kept), session.tenant
-    project = context.project or ""
-    shelf = shelf_of(tenant, context.user_id, context.domain, project)
-    place = (tenant, shelf, context.user_id, context.domain, project)
-    await session.run(_SHELF, *place, kept.own_words, kept.head_words)
-    await session.run(
-        _INSERT,
-        *(tenant, seq, shelf, kept.session, to_ms(context.occurred_at), kept.speaker),
-        *(int(kept.traits), kept.own_words, kept.head_words, words, tokens(shelf, words)),
+    room = (context.user_id, context.domain, context.project or "")
+    shelf = shelf_of(tenant, *room)
+    numbers = "{" + ",".join(map(str, tokens(shelf, words))) + "}"  # quicker than as a list
+    return Placed(
+        shelf,
+        kept.speaker,
+        (tenant, shelf, *room, kept.own_words, kept.head_words),
+        (
+            *(tenant, seq, shelf, kept.session, to_ms(context.occurred_at), kept.speaker),
+            *(int(kept.traits), kept.own_words, kept.head_words, words, numbers),
+        ),
     )
-    if kept.speaker:
-        await session.run(_SPEAKS, tenant, shelf, kept.speaker)
-    return shelf
+
+
+async def put(session: Session, seq: int, context: Context) -> int:
+    """Put a context on its shelf; the shelf's number."""
+    place = placed(session, seq, context)
+    await session.run(SHELVE, *place.on_shelf)
+    await session.run(ENTER, *place.entry)
+    await hear(session, place)
+    return place.shelf
+
+
+async def hear(session: Session, place: Placed) -> None:
+    """Count who speaks, if anybody does."""
+    if place.speaker:
+        await session.run(_SPEAKS, session.tenant, place.shelf, place.speaker)
 
 
 async def replace(session: Session, old: ContextRow, new: Context) -> None:

@@ -11,11 +11,12 @@ from lineal.errors import LinealError
 from lineal.models.changes import USER_REVISIONS_MAX, Changes, Fingerprint, Scope
 from lineal.models.context import Context
 from lineal.models.user import Head, UserRow
-from lineal.stores.postgres import contexts, entries, receipts
-from lineal.stores.postgres.alike import keep_keys
+from lineal.stores.postgres import contexts, entries, receipts, vectors
+from lineal.stores.postgres.alike import KEEP_KEYS, keep_keys
 from lineal.stores.postgres.completing import complete
 from lineal.stores.postgres.erase import erase_contexts, erase_heads, erase_user
 from lineal.stores.postgres.graph import keep_edges
+from lineal.stores.postgres.locks import room_key
 from lineal.stores.postgres.ordering import ordered_number
 from lineal.stores.postgres.outcomes import keep_outcome
 from lineal.stores.postgres.session import Session, sql
@@ -28,11 +29,11 @@ from lineal.stores.rows.context_rows import ContextRow, Marks
 from lineal.stores.rows.small_rows import head_values
 from lineal.stores.rows.user_rows import UserKept
 
-__all__ = ["keep", "landed"]
+__all__ = ["INSERT_CONTEXT", "INSERT_REVISION", "INSERT_WHOLE", "keep", "landed"]
 
 # An id that has ended is never given again: its mark stays. Where nothing is inserted the revision
 # has no context, which is an error of the engine's; then the next try looks first (careful).
-_INSERT_CONTEXT = sql(
+INSERT_CONTEXT = sql(
     "INSERT INTO lineal.context (",
     CONTEXT,
     ") SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s "
@@ -49,11 +50,27 @@ _UPDATE_MARKS = (
     "UPDATE lineal.context SET content_key = %s, near_keys = %s, context_digest = %s "
     "WHERE tenant_id = %s AND seq = %s"
 )
-_INSERT_REVISION = (
+INSERT_REVISION = (
     "INSERT INTO lineal.context_revision "
     "(tenant_id, context_seq, number, recorded_at, body, body_digest) "
     "VALUES (%s, %s, %s, %s, %s, %s)"
 )
+INSERT_WHOLE = sql(
+    "WITH made AS (",
+    INSERT_CONTEXT,
+    "), told AS (",
+    INSERT_REVISION,
+    "), shelved AS (",
+    entries.SHELVE,
+    "), waiting AS (",
+    vectors.WAIT,
+    "), keyed AS (",
+    KEEP_KEYS,
+    ")",
+    entries.ENTER,
+)
+"""A new context and all that comes with it, in one go."""
+
 _INSERT_USER = sql("INSERT INTO lineal.user_row (", USER, ") VALUES (%s, %s, %s, %s, %s, %s, %s)")
 _UPDATE_USER = (
     "UPDATE lineal.user_row SET revision = %s, expires_at = %s, row_digest = %s "
@@ -149,10 +166,18 @@ async def _insert(
     name = context.context_id
     if session.careful:
         await _require_new(session, name)
-    await session.run(_INSERT_CONTEXT, *row, scope.tenant, name)
-    await session.run(_INSERT_REVISION, *_revision(row, context))
-    await entries.add(session, row.seq, context)
-    await keep_keys(session, row, Marks())
+    place = entries.placed(session, row.seq, context)
+    room = room_key(row.tenant, (row.user_id, row.domain))
+    await session.run(
+        INSERT_WHOLE,
+        *(*row, scope.tenant, name),
+        *_revision(row, context),
+        *place.on_shelf,
+        *(row.seq, False, row.tenant),
+        *(row.tenant, room, row.seq, list(row.marks.keys)),
+        *place.entry,
+    )
+    await entries.hear(session, place)
     return row
 
 
@@ -191,7 +216,7 @@ async def _replace(
     await session.run(_UPDATE_CONTEXT, *row[5:], row.tenant, row.seq)
     await entries.replace(session, old, context)
     await keep_keys(session, row, old.marks)
-    await session.run(_INSERT_REVISION, *_revision(row, context))
+    await session.run(INSERT_REVISION, *_revision(row, context))
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lineal.errors import LinealError
@@ -249,7 +249,7 @@ def _packed(scale: float, halves: bytes) -> bytes:
     return struct.pack("<f", scale) + whole.tobytes() if same else b""
 
 
-def _pieces(numbers: Sequence[int] | bytes, rows: bytes) -> PiecesOf:
+def _pieces(numbers: bytes, rows: bytes) -> PiecesOf:
     import numpy as np
 
     return PiecesOf(numbers=tuple(np.frombuffer(numbers, "<u2").tolist()), rows=rows)

@@ -96,6 +96,10 @@ class Session:
         """Send a statement whose answer nobody needs."""
         await self.ask(statement, *values)
 
+    async def ask_numbers(self, count: int) -> Asked:
+        """Further numbers of the order of receipt."""
+        return await self.ask(_NUMBERS, count)
+
     async def number(self) -> int:
         """The next number of the order of receipt."""
         if not self.numbers:

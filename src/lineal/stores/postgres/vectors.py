@@ -20,6 +20,7 @@ from lineal.stores.rows.vectors import in_bytes
 __all__ = [
     "EXACT_MAX",
     "LIKENESS",
+    "WAIT",
     "ask_nearest",
     "asked_halves",
     "await_again",
@@ -33,8 +34,8 @@ __all__ = [
 ]
 
 EXACT_MAX = 30_000
-"""Entries of a scope whose vectors are measured one by one: half a millisecond a thousand. Of 27,000
-among 227,000 the index takes twice as long, and misses one in thirty."""
+"""Entries of a scope whose vectors are measured one by one: half a millisecond a thousand. For
+27,000 among 227,000 the index takes twice as long, and misses one in twenty."""
 
 CLOSE = 50
 """So many more are measured exactly than are asked for."""
@@ -42,7 +43,7 @@ CLOSE = 50
 MEASURED = 400
 """How many of the nearest by the index are measured by their numbers, at least."""
 
-EF_SEARCH = 300
+EF_SEARCH = 200
 """Candidates that the index holds while it searches; pgvector's most is 1,000."""
 
 SCAN_MAX = 400_000
@@ -51,7 +52,7 @@ SCAN_MAX = 400_000
 BUILD_MEMORY = "512MB"
 """For making an index of 200,000 vectors or more without going to disk."""
 
-_WAIT = (
+WAIT = (
     "INSERT INTO lineal.unembedded (tenant_id, space_id, waiting_seq, changed) "
     "SELECT tenant_id, space_id, %s, %s FROM lineal.space WHERE tenant_id = %s "
     "ON CONFLICT (tenant_id, space_id, waiting_seq) DO UPDATE SET changed = excluded.changed"
@@ -145,11 +146,11 @@ def asked_halves(vector: Sequence[float]) -> tuple[str, str]:
 
 async def await_first(session: Session, seq: int) -> None:
     """In each space that the tenant has; a tenant without any has nothing to remember."""
-    await session.run(_WAIT, seq, False, session.tenant)
+    await session.run(WAIT, seq, False, session.tenant)
 
 
 async def await_again(session: Session, seq: int) -> None:
-    await session.run(_WAIT, seq, True, session.tenant)
+    await session.run(WAIT, seq, True, session.tenant)
 
 
 async def await_no_more(session: Session, seq: int) -> None:
