@@ -45,15 +45,23 @@ def conninfo_of(url: str) -> str:
 
 def _read(url: str) -> dict[str, str | int | None]:
     try:
-        return dict(conninfo_to_dict(url))
+        told = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:
         # The driver's message may quote what it couldn't read, a password among it.
-        raise LinealError.invalid(
-            "LINEAL_BACKEND",
-            "LINEAL_BACKEND isn't an address that PostgreSQL's clients can read. It looks like "
-            "postgres://user:password@host:5432/database; special characters of a password are "
-            "written with %, such as %40 for @.",
-        ) from None
+        raise _unreadable() from None
+    # What stands behind an @ of a password is taken for the server's name, and would be looked up.
+    if "@" in str(told.get("host") or "").lstrip("@"):
+        raise _unreadable()
+    return told
+
+
+def _unreadable() -> LinealError:
+    return LinealError.invalid(
+        "LINEAL_BACKEND",
+        "LINEAL_BACKEND isn't an address that PostgreSQL's clients can read. It looks like "
+        "postgres://user:password@host:5432/database; special characters of a password are "
+        "written with %, such as %40 for @.",
+    )
 
 
 def _all_here(hosts: str) -> bool:
