@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-if find_spec("psycopg") is not None:
+if find_spec("psycopg") is not None:  # one server for all rooms
     from tests.postgres.fixtures import cluster, pair, postgres_dsn
 
     __all__ = ["cluster", "pair", "postgres_dsn"]

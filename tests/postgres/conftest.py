@@ -8,11 +8,7 @@ from tests.postgres.engine import required
 
 collect_ignore_glob: list[str] = []
 
-if find_spec("psycopg") is not None:
-    from tests.postgres.fixtures import cluster, pair, postgres_dsn
-
-    __all__ = ["cluster", "pair", "postgres_dsn"]
-elif required():
-    raise RuntimeError("LINEAL_REQUIRE names postgres, and psycopg isn't installed.")
-else:
+if find_spec("psycopg") is None:
+    if required():
+        raise RuntimeError("LINEAL_REQUIRE names postgres, and psycopg isn't installed.")
     collect_ignore_glob.append("test_*.py")

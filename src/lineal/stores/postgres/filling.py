@@ -78,9 +78,9 @@ class _Entry(NamedTuple):
         return (*at, int(kept.traits), kept.own_words, kept.head_words, words, held)
 
 
-def columns(rows: Iterable[Sequence[Any]], *, order: bool = False) -> list[list[Any]]:
-    """Rows as what unnest takes; [] without any. order: ascending."""
-    return [list(column) for column in zip(*(sorted(rows) if order else rows), strict=True)]
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows as what unnest takes; [] without any."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def put_contexts(session: Session, rows: Iterable[ContextRow]) -> None:
@@ -105,14 +105,14 @@ async def put_entries(
         await session.run(_ENTRIES, session.tenant, *columns(e.values() for e in entries))
         spoken = Counter((e.shelf, e.kept.speaker) for e in entries if e.kept.speaker)
         if spoken:
-            told = columns(((*who, number) for who, number in spoken.items()), order=True)
+            told = columns((*who, number) for who, number in sorted(spoken.items()))
             await session.run(_SPEAKERS, session.tenant, *told)
     return [(entry.seq, entry.shelf) for entry in entries]
 
 
 async def put_keys(session: Session, rows: Iterable[ContextRow]) -> None:
     """What finds texts like theirs; nothing of those that are withheld."""
-    keys = columns((key for row in rows for key in key_entries(row)), order=True)
+    keys = columns(sorted(key for row in rows for key in key_entries(row)))
     if keys:
         await session.run(_KEYS, session.tenant, *keys)
 
@@ -131,5 +131,5 @@ async def _put_shelves(session: Session, entries: Iterable[_Entry]) -> None:
         lie[entry.shelf, entry.place] += 1
         own[entry.shelf] += entry.kept.own_words
         head[entry.shelf] += entry.kept.head_words
-    rows = ((s, *place, number, own[s], head[s]) for (s, place), number in lie.items())
-    await session.run(_SHELVES, session.tenant, *columns(rows, order=True))
+    rows = ((s, *place, number, own[s], head[s]) for (s, place), number in sorted(lie.items()))
+    await session.run(_SHELVES, session.tenant, *columns(rows))

@@ -89,16 +89,13 @@ class _There(NamedTuple):
 
 
 async def keep_contexts(
-    session: Session, records: Sequence[ContextRecord]
-) -> tuple[int, list[Listed]]:
-    """How many were kept, and the new entries: they wait for a vector unless they get one."""
+    session: Session, records: Sequence[ContextRecord], listed: list[Listed]
+) -> int:
+    """listed: new entries are added to it; they wait for a vector unless they get one."""
     kept = 0
-    listed: list[Listed] = []
     for few in apart(records, lambda record: record.context_id):
-        number, new = await _keep_few(session, few)
-        kept += number
-        listed += new
-    return kept, listed
+        kept += await _keep_few(session, few, listed)
+    return kept
 
 
 async def keep_sightings(session: Session, records: Sequence[SightingRecord]) -> int:
@@ -151,7 +148,9 @@ def apart(records: Sequence[Part], key: Callable[[Part], Hashable]) -> Iterator[
         yield [*few.values()]
 
 
-async def _keep_few(session: Session, records: Sequence[ContextRecord]) -> tuple[int, list[Listed]]:
+async def _keep_few(
+    session: Session, records: Sequence[ContextRecord], listed: list[Listed]
+) -> int:
     """records: of as many contexts."""
     offered = [_Offered(record, arriving.contexts_of(record)) for record in records]
     there = await _look(session, offered)
@@ -166,8 +165,8 @@ async def _keep_few(session: Session, records: Sequence[ContextRecord]) -> tuple
             fresh.append(each)
     for each, old in moved:
         await _keep_further(session, each, old)
-    listed = await _keep_fresh(session, fresh) if fresh else []
-    return len(fresh) + len(moved), listed
+    listed += await _keep_fresh(session, fresh) if fresh else ()
+    return len(fresh) + len(moved)
 
 
 async def _look(session: Session, offered: Sequence[_Offered]) -> _There:

@@ -1,7 +1,7 @@
 """Which entries hold a word: read from the index of words, within a bound.
 
-A token is of one shelf, so the index itself leads to nothing but the scope's entries (but for two
-words in 2**32). OFFSET 0 keeps the planner from any other way: it can't know how rare a word is."""
+A token is of one shelf, so the index of words itself leads to nothing but the scope's entries (but
+for two words in 2**32). The planner can't know how rare a word is, so it gets no choice."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ READ_MIN = 2_000
 COUNT_MAX = 20_000
 """Entries that are counted to find the commonest of the words that another may be a slip of."""
 
+# Another collation than the column's, under which texts are as equal, and no index is used: a
+# tenant's entries by its key would often look cheaper than a word's, and be all of them.
 _HELD = (
-    "(SELECT tenant_id, entry_seq, entry_shelf FROM lineal.entry WHERE tokens && asked::integer[]"
+    'FROM lineal.entry WHERE tenant_id = %s COLLATE "POSIX" AND entry_shelf = ANY(%s::bigint[]) '
+    "AND tokens && asked::integer[]"
 )
 _MARKED = "AND tokens && %s::integer[]"
-_WITHIN = "OFFSET 0) AS held WHERE tenant_id = %s AND entry_shelf = ANY(%s::bigint[])"
 _TERMS = "FROM unnest(%s::text[]) WITH ORDINALITY AS term (asked, place) CROSS JOIN LATERAL"
 
 _ALL = sql(
     "SELECT numbers, holders",
     _TERMS,
-    "(SELECT string_agg(int8send(entry_seq), ''::bytea) AS numbers, count(*) AS holders FROM",
+    "(SELECT string_agg(int8send(entry_seq), ''::bytea) AS numbers, count(*) AS holders",
 )
 _ALL_END = ") AS found ORDER BY place"
 
@@ -46,11 +48,11 @@ _NEWEST = sql(
     "SELECT numbers, holders",
     _TERMS,
     "(SELECT string_agg(int8send(entry_seq), ''::bytea) AS numbers, max(every) AS holders FROM "
-    "(SELECT entry_seq, count(*) OVER () AS every FROM",
+    "(SELECT entry_seq, count(*) OVER () AS every",
 )
 _NEWEST_END = "ORDER BY entry_seq DESC LIMIT %s) AS newest) AS found ORDER BY place"
 
-_COUNT = sql("SELECT holders", _TERMS, "(SELECT count(*) AS holders FROM (SELECT 1 FROM")
+_COUNT = sql("SELECT holders", _TERMS, "(SELECT count(*) AS holders FROM (SELECT 1")
 _COUNT_END = "LIMIT %s) AS counted) AS found ORDER BY place"
 
 
@@ -73,13 +75,13 @@ class Looked(NamedTuple):
     marks: tuple[tuple[int, ...], ...] = ()
 
     def statement(self, begin: str, end: str) -> str:
-        return sql(begin, _HELD, *[_MARKED] * len(self.marks), _WITHIN, end)
+        return sql(begin, _HELD, *[_MARKED] * len(self.marks), end)
 
     def bound(self, terms: Iterable[Sequence[int]]) -> tuple[Bound, ...]:
         """terms: of each, the hashes that stand for it."""
         asked = [self._tokens(hashes) for hashes in terms]
         marks = [self._tokens(group) for group in self.marks]
-        return asked, *marks, self.tenant, list(self.shelves.numbers)
+        return asked, self.tenant, list(self.shelves.numbers), *marks
 
     def _tokens(self, hashes: Sequence[int]) -> str:
         """As text, which goes to the server quicker than a list does."""

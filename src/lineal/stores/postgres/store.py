@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import psycopg
 
 from lineal.clock import Clock
 from lineal.errors import Capability, Unsupported
+from lineal.models.archive import Loaded, Record
 from lineal.models.changes import (
     Changes,
     Decide,
@@ -39,8 +41,10 @@ from lineal.ports.store import Progress
 from lineal.stores.postgres import (
     contexts,
     embedding,
+    exporting,
     graph,
     lexicon,
+    loading,
     look,
     outcomes,
     past,
@@ -303,6 +307,23 @@ class PostgresStore:
             "`lineal export` writes everything as JSON lines.",
         )
 
+    async def export(
+        self, tenant: str | None = None, *, vectors: bool = True
+    ) -> AsyncIterator[Record]:
+        self._require_same_process()
+        connections = self._connections
+        if connections is None:
+            raise trouble.closed()
+        found = exporting.export(connections, self._clock, self._timeout_s, tenant, vectors=vectors)
+        async with aclosing(found):
+            async for record in found:
+                yield record
+
+    async def load(self, records: Sequence[Record]) -> Loaded:
+        tenant = loading.tenant_among(records)
+        held = Held(None if tenant else frozenset())
+        return await self._write(tenant, held, partial(loading.load, records=records), _repeated)
+
     async def _sweep(self, tenant: str, limit: int) -> SweepReport:
         """At most so many rows of a kind, in bites, so that writers in between don't wait long."""
         swept = SweepReport()
@@ -360,6 +381,11 @@ def _require_locked(writing: Writing, changes: Changes, shown: Snapshot) -> None
     named = frozenset((*shown.contexts, *shown.tombstones, *alike))
     if writing.rooms is not None and not touches_only(changes, writing.rooms, named):
         raise Again(wide=True)
+
+
+async def _repeated(session: Session) -> bool:
+    """What was perhaps kept is done again: it is harmless."""
+    return False
 
 
 async def _every_tenant(session: Session, now: datetime) -> list[str]:

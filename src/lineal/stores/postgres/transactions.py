@@ -296,7 +296,8 @@ class Transactions:
                     await _leave(connection)
             if tries.committing and WARNED in warnings_of(connection):
                 raise _Unconfirmed("the wait for a standby was cancelled")
-            self._tenants.add(tries.tenant)
+            if tries.committing:
+                self._tenants.add(tries.tenant)
             return answer
 
     async def _make(
