@@ -282,7 +282,7 @@ class _Scope:
 
 
 def _is_bound(node: exp.Expr) -> bool:
-    while isinstance(node, exp.Cast | exp.Paren):
+    while isinstance(node, exp.Cast | exp.Paren | exp.Collate):
         node = node.this
     return isinstance(node, exp.Placeholder | exp.Parameter)
 

@@ -50,10 +50,10 @@ FLOOR = """
 WITH terms AS (
     SELECT asked::integer[] AS wanted FROM unnest(%(terms)s::text[]) AS asked
 ), held AS (
-    SELECT entry_seq, ln(1 + %(size)s / count(*) OVER (PARTITION BY wanted)::float8) AS weight
-    FROM terms, LATERAL (SELECT tenant_id, entry_seq, entry_shelf FROM lineal.entry
+    SELECT posting_seq AS entry_seq, ln(1 + %(size)s / count(*) OVER (PARTITION BY wanted)::float8) AS weight
+    FROM terms, LATERAL (SELECT tenant_id, posting_seq, posting_shelf FROM lineal.posting
         WHERE tokens && wanted OFFSET 0) AS holding
-    WHERE tenant_id = %(tenant)s AND entry_shelf = %(shelf)s
+    WHERE tenant_id = %(tenant)s AND posting_shelf = %(shelf)s
 ), by_words AS (
     SELECT entry_seq, row_number() OVER (ORDER BY sum(weight) DESC, entry_seq DESC) AS place
     FROM held GROUP BY entry_seq ORDER BY place LIMIT 100

@@ -47,7 +47,7 @@ DAMAGE: dict[LiteralString, str] = {
 """A change, and who is named."""
 
 MISFITS: dict[LiteralString, str] = {
-    "UPDATE lineal.entry SET tokens = '{7}'": "entries of the full-text index don't fit",
+    "UPDATE lineal.posting SET tokens = '{7}'": "entries of the full-text index don't fit",
     "UPDATE lineal.entry SET entry_own_words = 9, traits = 1": "shelves don't know",
     "DELETE FROM lineal.entry": "memories are missing from the full-text index",
     f"DELETE FROM lineal.context_revision WHERE {FIRST}": "each of its revisions",

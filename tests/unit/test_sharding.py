@@ -18,7 +18,7 @@ def sizes(memories: int = 10_000, largest: int = 1_000) -> Sizes:
     """A thousand bytes a memory of texts, half of them apart, and the two large indexes."""
     near = IndexSize(name="vector_near", kind="hnsw", size_bytes=4 * MEGABYTE)
     key = IndexSize(name="context_pkey", kind="btree", size_bytes=MEGABYTE)
-    words = IndexSize(name="entry_tokens", kind="gin", size_bytes=2 * MEGABYTE)
+    words = IndexSize(name="posting_tokens", kind="gin", size_bytes=2 * MEGABYTE)
     empty = IndexSize(name="task_due", kind="btree", size_bytes=8_192)
     return Sizes(
         memories=memories,
@@ -59,7 +59,7 @@ def test_each_part_is_what_a_memory_takes_of_it_the_largest_first() -> None:
         ("context", "table", 500.0),
         ("context", "toast", 500.0),
         ("vector_near", "hnsw", 400.0),
-        ("entry_tokens", "gin", 200.0),
+        ("posting_tokens", "gin", 200.0),
         ("context_pkey", "btree", 100.0),
     ]
 

@@ -23,7 +23,7 @@ _USUAL: tuple[tuple[str, str, float], ...] = (
     ("context_revision", "table", 1024.6),
     ("embedding", "table", 910.9),
     ("entry", "table", 386.2),
-    ("entry_tokens", "gin", 259.2),
+    ("posting_tokens", "gin", 259.2),
     ("context", "table", 234.5),
     ("context_key_pkey", "btree", 155.3),
     ("context_key", "table", 137.1),

@@ -19,6 +19,7 @@ from lineal.stores.rows.words import packed_words, unpacked
 
 __all__ = [
     "ENTER",
+    "POST",
     "SHELVE",
     "Placed",
     "add",
@@ -57,13 +58,17 @@ _SPEAKS_NO_MORE = (
     "DELETE FROM lineal.speaker "
     "WHERE tenant_id = %s AND speaker_shelf = %s AND speaker_name = %s AND speaks_in = 0"
 )
-ENTER = "INSERT INTO lineal.entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::integer[])"
+ENTER = "INSERT INTO lineal.entry VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+POST = "INSERT INTO lineal.posting VALUES (%s, %s, %s, %s::integer[])"
 _DELETE = (
     "DELETE FROM lineal.entry WHERE tenant_id = %s AND entry_seq = %s "
     "RETURNING entry_shelf, entry_own_words, entry_head_words, entry_speaker"
 )
+_UNPOST = "DELETE FROM lineal.posting WHERE tenant_id = %s AND posting_seq = %s"
 _DELETE_MANY = (
-    "WITH gone AS (DELETE FROM lineal.entry WHERE tenant_id = %s AND entry_seq = ANY(%s::bigint[]) "
+    "WITH unposted AS (DELETE FROM lineal.posting WHERE tenant_id = %s "
+    "AND posting_seq = ANY(%s::bigint[])), "
+    "gone AS (DELETE FROM lineal.entry WHERE tenant_id = %s AND entry_seq = ANY(%s::bigint[]) "
     "RETURNING entry_seq, entry_shelf, entry_own_words, entry_head_words, entry_speaker), "
     "fewer AS (UPDATE lineal.shelf SET entries = entries - less, own_words = own_words - less_own, "
     "head_words = head_words - less_head FROM (SELECT entry_shelf, count(*) AS less, "
@@ -101,12 +106,13 @@ _SPREAD = 0x9E3779B1
 
 
 class Placed(NamedTuple):
-    """A context's place in the index. on_shelf, entry: what SHELVE and ENTER bind."""
+    """A context's place in the index. on_shelf, entry, posting: what SHELVE, ENTER, POST bind."""
 
     shelf: int
     speaker: str
     on_shelf: tuple[Bound, ...]
     entry: tuple[Bound, ...]
+    posting: tuple[Bound, ...]
 
 
 @lru_cache(maxsize=8)
@@ -160,8 +166,9 @@ def placed(session: Session, seq: int, context: Context) -> Placed:
         (tenant, shelf, *room, kept.own_words, kept.head_words),
         (
             *(tenant, seq, shelf, kept.session, to_ms(context.occurred_at), kept.speaker),
-            *(int(kept.traits), kept.own_words, kept.head_words, words, numbers),
+            *(int(kept.traits), kept.own_words, kept.head_words, words),
         ),
+        (tenant, seq, shelf, numbers),
     )
 
 
@@ -170,6 +177,7 @@ async def put(session: Session, seq: int, context: Context) -> int:
     place = placed(session, seq, context)
     await session.run(SHELVE, *place.on_shelf)
     await session.run(ENTER, *place.entry)
+    await session.run(POST, *place.posting)
     await hear(session, place)
     return place.shelf
 
@@ -199,7 +207,9 @@ async def remove_many(session: Session, seqs: list[int]) -> None:
     if seqs:
         tenant = session.tenant
         shelves, waiting = (tenant, seqs, tenant, tenant, tenant), (tenant, tenant, seqs)
-        await session.run(_DELETE_MANY, *shelves, *waiting, tenant, seqs, tenant, tenant)
+        await session.run(
+            _DELETE_MANY, tenant, seqs, *shelves, *waiting, tenant, seqs, tenant, tenant
+        )
 
 
 async def take_out(session: Session, seq: int) -> int | None:
@@ -209,6 +219,7 @@ async def take_out(session: Session, seq: int) -> int | None:
     if values is None:
         return None
     shelf, own_words, head_words, speaker = values
+    await session.run(_UNPOST, session.tenant, seq)
     await session.run(_LEAVE_SHELF, own_words, head_words, session.tenant, shelf)
     if speaker:
         await session.run(_SPEAKS_LESS, session.tenant, shelf, speaker)

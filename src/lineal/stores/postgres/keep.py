@@ -66,6 +66,8 @@ INSERT_WHOLE = sql(
     vectors.WAIT,
     "), keyed AS (",
     KEEP_KEYS,
+    "), posted AS (",
+    entries.POST,
     ")",
     entries.ENTER,
 )
@@ -175,6 +177,7 @@ async def _insert(
         *place.on_shelf,
         *(row.seq, False, row.tenant),
         *(row.tenant, room, row.seq, list(row.marks.keys)),
+        *place.posting,
         *place.entry,
     )
     await entries.hear(session, place)

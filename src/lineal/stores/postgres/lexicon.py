@@ -17,6 +17,7 @@ PAGE = 500
 
 _CLEAR = (
     "DELETE FROM lineal.entry WHERE tenant_id = %s",
+    "DELETE FROM lineal.posting WHERE tenant_id = %s",
     "DELETE FROM lineal.speaker WHERE tenant_id = %s",
     "UPDATE lineal.shelf SET entries = 0, own_words = 0, head_words = 0 WHERE tenant_id = %s",
 )

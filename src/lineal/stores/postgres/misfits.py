@@ -39,6 +39,12 @@ MISFITS = (
         "speakers don't fit the memories",
     ),
     (
+        "SELECT count(*) FROM lineal.posting WHERE tenant_id = %s AND NOT EXISTS "
+        "(SELECT 1 FROM lineal.entry WHERE entry.tenant_id = posting.tenant_id "
+        "AND entry_seq = posting_seq AND entry_shelf = posting_shelf)",
+        "words belong to no memory",
+    ),
+    (
         "SELECT count(*) FROM lineal.embedding WHERE tenant_id = %s AND NOT EXISTS "
         "(SELECT 1 FROM lineal.entry WHERE entry.tenant_id = embedding.tenant_id "
         "AND entry_seq = vector_seq AND entry_shelf = vector_shelf)",

@@ -30,7 +30,7 @@ COUNT_MAX = 20_000
 # Another collation than the column's, under which texts are as equal, and no index is used: a
 # tenant's entries by its key would often look cheaper than a word's, and be all of them.
 _HELD = (
-    'FROM lineal.entry WHERE tenant_id = %s COLLATE "POSIX" AND entry_shelf = ANY(%s::bigint[]) '
+    'FROM lineal.posting WHERE tenant_id = %s COLLATE "POSIX" AND posting_shelf = ANY(%s::bigint[]) '
     "AND tokens && asked::integer[]"
 )
 _MARKED = "AND tokens && %s::integer[]"
@@ -39,7 +39,7 @@ _TERMS = "FROM unnest(%s::text[]) WITH ORDINALITY AS term (asked, place) CROSS J
 _ALL = sql(
     "SELECT numbers, holders",
     _TERMS,
-    "(SELECT string_agg(int8send(entry_seq), ''::bytea) AS numbers, count(*) AS holders",
+    "(SELECT string_agg(int8send(posting_seq), ''::bytea) AS numbers, count(*) AS holders",
 )
 _ALL_END = ") AS found ORDER BY place"
 
@@ -47,10 +47,10 @@ _ALL_END = ") AS found ORDER BY place"
 _NEWEST = sql(
     "SELECT numbers, holders",
     _TERMS,
-    "(SELECT string_agg(int8send(entry_seq), ''::bytea) AS numbers, max(every) AS holders FROM "
-    "(SELECT entry_seq, count(*) OVER () AS every",
+    "(SELECT string_agg(int8send(posting_seq), ''::bytea) AS numbers, max(every) AS holders FROM "
+    "(SELECT posting_seq, count(*) OVER () AS every",
 )
-_NEWEST_END = "ORDER BY entry_seq DESC LIMIT %s) AS newest) AS found ORDER BY place"
+_NEWEST_END = "ORDER BY posting_seq DESC LIMIT %s) AS newest) AS found ORDER BY place"
 
 _COUNT = sql("SELECT holders", _TERMS, "(SELECT count(*) AS holders FROM (SELECT 1")
 _COUNT_END = "LIMIT %s) AS counted) AS found ORDER BY place"

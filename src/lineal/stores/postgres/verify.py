@@ -53,8 +53,9 @@ _REVISIONS = (
 )
 _ENTRIES = (
     "SELECT entry_seq, entry_shelf, session, happened_at, entry_speaker, traits, entry_own_words, "
-    "entry_head_words, entry_words, tokens FROM lineal.entry "
-    "WHERE tenant_id = %s AND entry_seq > %s AND entry_seq <= %s"
+    "entry_head_words, entry_words, tokens FROM lineal.entry LEFT JOIN lineal.posting "
+    "ON posting.tenant_id = %s AND posting_seq = entry_seq AND posting_shelf = entry_shelf "
+    "WHERE entry.tenant_id = %s AND entry_seq > %s AND entry_seq <= %s"
 )
 _ENDED = (
     "SELECT count(*) FROM lineal.tombstone WHERE tenant_id = %s AND context_id = ANY(%s::text[])"
@@ -148,7 +149,7 @@ class _Check:
         rows = await session.rows(_CONTEXTS, session.tenant, *after, PAGE)
         last = rows[-1][0] if len(rows) == PAGE else MOST
         asked = await session.ask(_REVISIONS, session.tenant, *after, last)
-        entries = await session.rows(_ENTRIES, session.tenant, *after, last)
+        entries = await session.rows(_ENTRIES, session.tenant, session.tenant, *after, last)
         texts, lying = _by_first(await asked.rows()), _by_first(entries)
         keys: list[tuple[int, int, int]] = []
         for values in rows:
