@@ -37,9 +37,10 @@ from lineal.embedders.hashing import HashingEmbedder
 from lineal.engine.backend import EmbeddedBackend
 from lineal.extractors.rules.extractor import RulesExtractor
 from lineal.ids import RandomIds
-from lineal.models.changes import Life, Scope, Stamp
-from lineal.models.context import AppendContext
-from lineal.models.lineage import Evidence
+from lineal.models.changes import Changes, Life, Plan, Reads, Scope, Stamp
+from lineal.models.context import AppendContext, Context, MemoryType
+from lineal.models.lineage import Evidence, Lineage
+from lineal.policy.duplicates import fingerprint
 from lineal.schemas.book import SchemaBook
 from lineal.stores.postgres import PostgresStore, alike, entries, keep, vectors
 from lineal.stores.postgres.session import Bound, Session
@@ -47,6 +48,7 @@ from lineal.stores.postgres.session import Bound, Session
 TENANT, DOMAIN = "local", "coding"
 WRITES = re.compile(r"(INSERT|UPDATE|DELETE|WITH)")
 WALL = "SELECT set_config('lineal.tenant', %s, true)"
+AT = SystemClock().now()
 WARM_S = 2.0
 SCRIPTS = 100
 """pgbench takes at most 128."""
@@ -55,10 +57,11 @@ SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
 
 PARTS = (
     keep.INSERT_CONTEXT,
-    keep.INSERT_REVISION,
+    keep.INSERT_FIRST,
     entries.SHELVE,
-    vectors.WAIT,
+    vectors.WAIT_NEW,
     alike.KEEP_KEYS,
+    entries.POST,
     entries.ENTER,
 )
 """The statements that the store sends as one."""
@@ -113,6 +116,34 @@ async def append(backend: EmbeddedBackend, number: int, user: str) -> None:
     stamp = Stamp(scope=scope, evidence=Evidence(tool="append_context"), provision=True)
     text = text_of(number, user)
     await backend.append_context(stamp, AppendContext(content=text, source="chat"), Life())
+
+
+def replayed(number: int, user: str) -> tuple[Scope, Reads, Changes]:
+    """What an append asks of a store and gives it to keep, made beforehand."""
+    text = text_of(number, user)
+    context = Context(
+        context_id=f"ctx_{user}_{number:012}",
+        user_id=user,
+        domain=DOMAIN,
+        content=text,
+        source="chat",
+        memory_type=MemoryType.FACT,
+        occurred_at=AT,
+        created_at=AT,
+        updated_at=AT,
+        revision=1,
+        lineage=Lineage(created_at=AT),
+    )
+    mark = fingerprint(text)
+    reads = Reads(user=True, alike=mark)
+    changes = Changes(contexts=(context,), fingerprints={context.context_id: mark})
+    return Scope(tenant=TENANT, user_id=user, domain=DOMAIN), reads, changes
+
+
+async def commit(store: PostgresStore, made: tuple[Scope, Reads, Changes]) -> None:
+    """The store's part of an append: locks, reads, decision, rows, commit."""
+    scope, reads, changes = made
+    await store.commit(scope, reads, lambda _: Plan(changes, None))
 
 
 async def timed(work: Awaitable[None]) -> float:
@@ -183,12 +214,16 @@ async def one_writer(cluster: Cluster, writes: int) -> tuple[dict[str, Any], lis
         await unused.close()
         hands[name] = (work, await connected(dsn))
     _, backend = await made(cluster)
-    times: dict[str, list[float]] = {"append": [], "bare": [], "piped": []}
+    store = PostgresStore(cluster.new_database(), pool_max=4)
+    await store.open()
+    times: dict[str, list[float]] = {"append": [], "commit": [], "bare": [], "piped": []}
     for number, sent in enumerate(kept):
         times["append"].append(await timed(append(backend, number, "ada")))
+        times["commit"].append(await timed(commit(store, replayed(number, "ada"))))
         for name, (work, connection) in hands.items():
             times[name].append(await timed(work(connection, by_hand(sent))))
     await backend.close()
+    await store.close()
     for _, connection in hands.values():
         await connection.close()
     medians = {name: statistics.median(each[len(each) // 5 :]) for name, each in times.items()}
@@ -196,20 +231,23 @@ async def one_writer(cluster: Cluster, writes: int) -> tuple[dict[str, Any], lis
         "p50_ms": {name: round(value, 3) for name, value in medians.items()},
         "statements": statistics.median(len(by_hand(sent)) for sent in kept),
         "append_over_bare": round(medians["append"] / medians["bare"], 2),
+        "commit_over_bare": round(medians["commit"] / medians["bare"], 2),
         "append_over_piped": round(medians["append"] / medians["piped"], 2),
     }
     return found, kept
 
 
-async def many_writers(cluster: Cluster, writers: int, seconds: float, processes: int) -> float:
-    """Appends a second of so many writers, each a user, in so many processes."""
+async def many_writers(
+    cluster: Cluster, what: str, writers: int, seconds: float, processes: int
+) -> float:
+    """Appends or commits a second of so many writers, each a user, in so many processes."""
     dsn, backend = await made(cluster)
     await backend.close()
-    return await run_sync(in_processes, dsn, writers, seconds, processes)
+    return await run_sync(in_processes, dsn, what, writers, seconds, processes)
 
 
-def in_processes(dsn: str, writers: int, seconds: float, processes: int) -> float:
-    command = [sys.executable, __file__, "--role", "write", "--dsn", dsn, "--seconds", str(seconds)]
+def in_processes(dsn: str, what: str, writers: int, seconds: float, processes: int) -> float:
+    command = [sys.executable, __file__, "--role", what, "--dsn", dsn, "--seconds", str(seconds)]
     each = writers // processes
     running = [
         subprocess.Popen(
@@ -222,27 +260,32 @@ def in_processes(dsn: str, writers: int, seconds: float, processes: int) -> floa
     return sum(float(process.communicate()[0]) for process in running)
 
 
-async def write(dsn: str, first: int, writers: int, seconds: float) -> float:
-    """Appends a second, after a warm-up."""
-    backend = backend_of(dsn, writers)
+async def write(what: str, dsn: str, first: int, writers: int, seconds: float) -> float:
+    """Appends or commits a second, after a warm-up."""
+    backend, store = backend_of(dsn, writers), PostgresStore(dsn, pool_max=writers)
     await backend.open()
+    await store.open()
     counts: list[int] = []
 
-    async def writer(user: str, until_s: float) -> None:
-        number = 0
+    async def writer(user: str, number: int, until_s: float) -> None:
+        began = number
         while monotonic_s() < until_s:
-            await append(backend, number, user)
+            if what == "append":
+                await append(backend, number, user)
+            else:
+                await commit(store, replayed(number, user))
             number += 1
-        counts.append(number)
+        counts.append(number - began)
 
-    for lasting_s in (WARM_S, seconds):
+    for after, lasting_s in ((0, WARM_S), (1_000_000, seconds)):
         counts.clear()
         began_s = monotonic_s()
         async with anyio.create_task_group() as tasks:
             for number in range(writers):
-                tasks.start_soon(writer, f"user{first + number}", began_s + lasting_s)
+                tasks.start_soon(writer, f"user{first + number}", after, began_s + lasting_s)
     rate = sum(counts) / (monotonic_s() - began_s)
     await backend.close()
+    await store.close()
     return rate
 
 
@@ -292,6 +335,7 @@ async def by_pgbench(
 
 
 def pgbench(dsn: str, kept: Sequence[Sequence[Sent]], writers: int, seconds: float) -> float:
+    assert BIN is not None
     with tempfile.TemporaryDirectory() as directory:
         files = []
         for number, sent in enumerate(kept[-SCRIPTS:]):
@@ -319,16 +363,21 @@ async def measured(options: argparse.Namespace) -> dict[str, Any]:
         rounds = []
         for _ in range(options.rounds):
             raw = await by_pgbench(cluster, kept, *crowd)
-            lineal = await many_writers(cluster, *crowd, options.processes)
-            rounds.append({"pgbench": round(raw), "lineal": round(lineal)})
-        ratios = [each["lineal"] / each["pgbench"] for each in rounds]
+            rates = {"pgbench": round(raw)}
+            for what in ("commit", "append"):
+                rates[what] = round(await many_writers(cluster, what, *crowd, options.processes))
+            rounds.append(rates)
+        ratios = {
+            what: statistics.median(each[what] / each["pgbench"] for each in rounds)
+            for what in ("commit", "append")
+        }
         return {
             "one_writer": single,
             "many_writers": {
                 "writers": options.writers,
                 "processes": options.processes,
                 "per_second": rounds,
-                "lineal_over_pgbench": round(statistics.median(ratios), 2),
+                "over_pgbench": {what: round(ratio, 2) for what, ratio in ratios.items()},
             },
         }
 
@@ -340,12 +389,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--role", choices=("measure", "write"), default="measure")
+    parser.add_argument("--role", choices=("measure", "append", "commit"), default="measure")
     parser.add_argument("--dsn")
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
-    if options.role == "write":
-        told = (options.dsn, options.first, options.writers, options.seconds)
+    if options.role != "measure":
+        told = (options.role, options.dsn, options.first, options.writers, options.seconds)
         print(anyio.run(write, *told))
     else:
         print(json.dumps(anyio.run(measured, options), indent=2))

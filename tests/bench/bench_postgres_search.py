@@ -50,7 +50,8 @@ FLOOR = """
 WITH terms AS (
     SELECT asked::integer[] AS wanted FROM unnest(%(terms)s::text[]) AS asked
 ), held AS (
-    SELECT posting_seq AS entry_seq, ln(1 + %(size)s / count(*) OVER (PARTITION BY wanted)::float8) AS weight
+    SELECT posting_seq AS entry_seq,
+        ln(1 + %(size)s / count(*) OVER (PARTITION BY wanted)::float8) AS weight
     FROM terms, LATERAL (SELECT tenant_id, posting_seq, posting_shelf FROM lineal.posting
         WHERE tokens && wanted OFFSET 0) AS holding
     WHERE tenant_id = %(tenant)s AND posting_shelf = %(shelf)s

@@ -227,6 +227,25 @@ async def test_more_than_a_page_of_every_kind_keeps_its_order(postgres_dsn: str)
         assert await loaded(store, records, size=400) == 0
 
 
+async def test_parts_of_one_memory_may_come_in_one_batch(postgres_dsn: str) -> None:
+    """It is one memory, which waits for its vector."""
+    said = [a_context("ctx_1", revision=n, content=f"Granite {n}.") for n in (1, 2, 3)]
+    bodies = tuple(context.model_dump_json(exclude_defaults=True) for context in said)
+    parts = [
+        ContextRecord(tenant="acme", context_id="ctx_1", revision=3, first=first, bodies=some)
+        for first, some in ((1, bodies[:1]), (2, bodies[1:]))
+    ]
+    async with opened(postgres_dsn, clock=ManualClock(START)) as store:
+        await keep(store, contexts=(a_context("ctx_0"),))
+        await _embedded(store)
+        assert (await store.load(parts)).kept == {"context": 2}
+        assert await store.unembedded(SPACE) == 1
+        assert await store.history(ADA, "ctx_1") == (*said,)
+        shown = await store.find(ADA, TextQuery(terms=("granite",)))
+        assert [each.context.content for each in shown.candidates] == ["Granite 3."]
+        assert (await store.verify()).ok
+
+
 async def test_an_export_of_many_tenants_has_them_by_code_points(postgres_dsn: str) -> None:
     tenants = ("Zeta", "alpha", "zeta", "été", "東", "🐈")
     async with opened(postgres_dsn, clock=ManualClock(START)) as store:

@@ -19,14 +19,12 @@ WALK_MAX = 64
 """Contexts that are looked at for each key, newest first, live or not: what a key that many texts
 share can cost. One more than this is found only by another of its keys."""
 
-_EQUAL = (
-    "SELECT seq FROM lineal.context WHERE tenant_id = %s AND user_id = %s AND domain = %s "
-    "AND content_key = %s AND held_until IS NULL ORDER BY seq DESC LIMIT %s"
-)
-_NEAR = (
-    "SELECT key_seq FROM unnest(%s::bigint[]) AS asked (wanted) CROSS JOIN LATERAL "
+_EQUAL_AND_NEAR = (
+    "(SELECT seq, true FROM lineal.context WHERE tenant_id = %s AND user_id = %s AND domain = %s "
+    "AND content_key = %s AND held_until IS NULL ORDER BY seq DESC LIMIT %s) UNION ALL "
+    "(SELECT key_seq, false FROM unnest(%s::bigint[]) AS asked (wanted) CROSS JOIN LATERAL "
     "(SELECT key_seq FROM lineal.context_key WHERE tenant_id = %s AND room = %s "
-    "AND near_key = wanted ORDER BY key_seq DESC LIMIT %s) AS newest"
+    "AND near_key = wanted ORDER BY key_seq DESC LIMIT %s) AS newest)"
 )
 KEEP_KEYS = (
     "INSERT INTO lineal.context_key (tenant_id, room, near_key, key_seq) "
@@ -38,24 +36,21 @@ _DELETE = (
     "AND near_key = ANY(%s::bigint[]) AND key_seq = %s"
 )
 
-Pair = tuple[Asked, Asked]
 
-
-async def ask_alike(session: Session, scope: Scope, asked: Fingerprint | None) -> Pair | None:
+async def ask_alike(session: Session, scope: Scope, asked: Fingerprint | None) -> Asked | None:
     """The numbers of equal and of near texts, on their way; None for a scope of many."""
     if asked is None or scope.user_id is None or scope.domain is None:
         return None
     room = (scope.user_id, scope.domain)
-    equal = await session.ask(_EQUAL, scope.tenant, *room, asked.content_key, WALK_MAX)
-    keys = sorted(set(asked.keys))
-    key = room_key(scope.tenant, room)
-    return equal, await session.ask(_NEAR, keys, scope.tenant, key, WALK_MAX)
+    equal = (scope.tenant, *room, asked.content_key, WALK_MAX)
+    near = (sorted(set(asked.keys)), scope.tenant, room_key(scope.tenant, room), WALK_MAX)
+    return await session.ask(_EQUAL_AND_NEAR, *equal, *near)
 
 
 async def alike_of(
     session: Session,
     scope: Scope,
-    pair: Pair | None,
+    asked: Asked | None,
     projects: tuple[str, ...] | None,
     now: datetime,
 ) -> tuple[Context, ...]:
@@ -63,10 +58,11 @@ async def alike_of(
 
     At most ALIKE_MAX. projects: only of these and of none; None: of any.
     """
-    if pair is None:
+    if asked is None:
         return ()
-    equal = [seq for (seq,) in await pair[0].rows()]
-    shared = Counter(seq for (seq,) in await pair[1].rows())
+    rows = await asked.rows()
+    equal = sorted((seq for seq, is_equal in rows if is_equal), reverse=True)
+    shared = Counter(seq for seq, is_equal in rows if not is_equal)
     near = [seq for seq in _most_shared(shared) if seq not in set(equal)]
     seqs = [*reversed(equal), *near]
     found = await numbered(session, scope, seqs, now) if seqs else {}

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from lineal.models.archive import VectorRecord
 from lineal.models.sheet import Pieces, Space
 from lineal.stores.postgres.contexts import context_rows
-from lineal.stores.postgres.embedding import is_known
+from lineal.stores.postgres.entries import shelf_of
 from lineal.stores.postgres.filling import columns
-from lineal.stores.postgres.incoming import Listed
+from lineal.stores.postgres.incoming import Fresh
 from lineal.stores.postgres.pieces import keep_pieces
-from lineal.stores.postgres.session import Session
+from lineal.stores.postgres.session import Asked, Session
 from lineal.stores.postgres.vectors import space_of
 from lineal.stores.rows import arriving
+from lineal.stores.rows.context_rows import ContextRow
 
-__all__ = ["await_rest", "keep_carried"]
+__all__ = ["Carried", "send_vectors", "settle_vectors"]
 
+_DIGITS = tuple(str((byte + 128) % 256 - 128) for byte in range(256))
+"""Of each byte, as a signed number."""
+
+_KNOWN = "SELECT 1 FROM lineal.space WHERE tenant_id = %s AND space_id = %s"
 _MAKE = (
     "INSERT INTO lineal.space "
     "(tenant_id, space_id, space_version, space_dim, leased_until, leased_by) "
@@ -32,9 +38,9 @@ _FILL = (
 _KEEP = (
     "INSERT INTO lineal.embedding "
     "(tenant_id, space_id, vector_shelf, vector_seq, vector_scale, numbers) "
-    "SELECT entry.tenant_id, %s, entry_shelf, entry_seq, new_scale::real, new_numbers::halfvec "
-    "FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS made (of_seq, new_scale, new_numbers) "
-    "JOIN lineal.entry ON entry.tenant_id = %s AND entry_seq = of_seq "
+    "SELECT %s, %s, of_shelf, of_seq, new_scale::real, new_numbers::halfvec "
+    "FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) "
+    "AS made (of_shelf, of_seq, new_scale, new_numbers) "
     "ON CONFLICT (tenant_id, space_id, vector_shelf, vector_seq) DO NOTHING RETURNING vector_seq"
 )
 _DONE = (
@@ -52,35 +58,61 @@ _WAIT = (
 )
 
 
-async def keep_carried(session: Session, records: Sequence[VectorRecord]) -> int:
-    """How many were kept. A vector is of one text: what has moved on is embedded anew."""
+class Carried(NamedTuple):
+    """Vectors on their way to the server, by the numbers of their contexts. asked: which of them
+    are kept."""
+
+    space: Space
+    records: dict[int, VectorRecord]
+    asked: Asked
+
+
+async def send_vectors(
+    session: Session, records: Sequence[VectorRecord], fresh: Fresh
+) -> list[Carried]:
+    """A vector is of one text: what has moved on is embedded anew. fresh: contexts that aren't in
+    the index of words yet."""
     for record in records:
         arriving.require_vector(record)
-    rows = await context_rows(session, session.tenant, [r.context_id for r in records])
-    spaces: dict[Space, dict[int, VectorRecord]] = defaultdict(dict)
+    rows = {row.context_id: row for row, _ in fresh.values()}
+    others = [record.context_id for record in records if record.context_id not in rows]
+    if others:
+        rows |= await context_rows(session, session.tenant, others)
+    spaces: dict[Space, list[tuple[ContextRow, VectorRecord]]] = defaultdict(list)
     for record in records:
         row = rows.get(record.context_id)
         if row is not None and not row.held and row.revision == record.revision:
-            spaces[Space(record.space, record.dim)].setdefault(row.seq, record)
-    return sum([await _keep(session, space, found) for space, found in spaces.items()])
+            spaces[Space(record.space, record.dim)].append((row, record))
+    return [await _send(session, space, found) for space, found in spaces.items()]
 
 
-async def await_rest(session: Session, listed: Sequence[Listed]) -> None:
-    """New entries wait for the vectors that didn't come with them, in each space that the tenant
-    has."""
+async def settle_vectors(session: Session, carried: Iterable[Carried], fresh: Fresh) -> int:
+    """How many were kept, once their contexts are in the index of words. What is fresh waits for
+    those that didn't come with it, in each space that the tenant has."""
+    kept = sum([await _settle(session, each) for each in carried])
+    listed = columns((row.seq, _shelf(row)) for row, _ in fresh.values())
     if listed:
-        await session.run(_WAIT, *columns(listed), session.tenant)
+        await session.run(_WAIT, *listed, session.tenant)
+    return kept
 
 
-async def _keep(session: Session, space: Space, found: dict[int, VectorRecord]) -> int:
-    """found: by the number of its entry, each one's vector of that space."""
-    number = space_of(space)
-    if not await is_known(session, space):
-        await session.run(_MAKE, session.tenant, number, space.version, space.dim)
+async def _send(
+    session: Session, space: Space, found: Sequence[tuple[ContextRow, VectorRecord]]
+) -> Carried:
+    by_seq = {row.seq: record for row, record in reversed(found)}
+    values = columns((_shelf(row), row.seq, *_unpacked(record.packed)) for row, record in found)
+    asked = await session.ask(_KEEP, session.tenant, space_of(space), *values)
+    return Carried(space, by_seq, asked)
+
+
+async def _settle(session: Session, carried: Carried) -> int:
+    number = space_of(carried.space)
+    known = await session.ask(_KNOWN, session.tenant, number)
+    kept = [seq for (seq,) in await carried.asked.rows()]
+    if await known.row() is None:
+        await session.run(_MAKE, session.tenant, number, *carried.space)
         await session.run(_FILL, number, session.tenant)
-    made = columns((seq, *_unpacked(record.packed)) for seq, record in found.items())
-    kept = [seq for (seq,) in await session.rows(_KEEP, number, *made, session.tenant)]
-    pieces = [(seq, found[seq].pieces) for seq in kept]
+    pieces = [(seq, carried.records[seq].pieces) for seq in kept]
     with_pieces = [(seq, Pieces(of.numbers, of.rows)) for seq, of in pieces if of is not None]
     if with_pieces:
         await keep_pieces(session, number, with_pieces)
@@ -89,8 +121,12 @@ async def _keep(session: Session, space: Space, found: dict[int, VectorRecord]) 
     return len(kept)
 
 
+def _shelf(row: ContextRow) -> int:
+    return shelf_of(row.tenant, row.user_id, row.domain, row.project or "")
+
+
 def _unpacked(packed: bytes) -> tuple[str, str]:
     """(scale, numbers) as the server reads them: the scale's digits tell its 32 bits."""
     (scale,) = struct.unpack_from("<f", packed)
-    numbers = memoryview(packed)[arriving.SCALE_BYTES :].cast("b")
-    return repr(scale), str(numbers.tolist())
+    numbers = [_DIGITS[byte] for byte in packed[arriving.SCALE_BYTES :]]
+    return repr(scale), "[" + ",".join(numbers) + "]"

@@ -14,14 +14,8 @@ from lineal.models.changes import Tombstone
 from lineal.models.context import Context
 from lineal.stores.postgres import entries, receipts
 from lineal.stores.postgres.contexts import context_rows
-from lineal.stores.postgres.filling import (
-    columns,
-    put_contexts,
-    put_entries,
-    put_keys,
-    put_revisions,
-)
-from lineal.stores.postgres.session import Session
+from lineal.stores.postgres.filling import columns, put_contexts, put_keys, put_revisions
+from lineal.stores.postgres.session import Asked, Session
 from lineal.stores.postgres.tasks import tasks_of_contexts
 from lineal.stores.rows import arriving
 from lineal.stores.rows.arriving import conflicting
@@ -29,7 +23,7 @@ from lineal.stores.rows.context_rows import ContextRow
 from lineal.stores.rows.digests import digest
 from lineal.stores.rows.small_rows import tombstone_of, tombstone_values
 
-__all__ = ["Listed", "apart", "keep_contexts", "keep_sightings", "keep_tombstones"]
+__all__ = ["Fresh", "apart", "keep_contexts", "keep_sightings", "keep_tombstones"]
 
 _BODIES = (
     "SELECT context_seq, number, body FROM unnest(%s::bigint[], %s::integer[], %s::integer[]) "
@@ -61,8 +55,9 @@ _INSERT_TOMBSTONES = (
     "%s::bigint[], %s::bigint[], %s::bytea[]) AS made"
 )
 
-Listed = tuple[int, int]
-"""A new entry's number and its shelf's."""
+Fresh = dict[int, tuple[ContextRow, Context]]
+"""By number, rows and presents that are to be put into the index of words. Making their words takes
+longer than all else: the server has the rest to do meanwhile."""
 
 Part = TypeVar("Part")
 
@@ -81,27 +76,29 @@ class _Offered(NamedTuple):
 
 
 class _There(NamedTuple):
-    """What is there under the ids of some records. bodies: JSON by number of row and revision."""
+    """What is there under the ids of some records. bodies: JSON by number of row and revision.
+    numbers: of the order of receipt, for as many contexts."""
 
     rows: dict[str, ContextRow]
     marks: dict[str, Tombstone]
     bodies: dict[tuple[int, int], str]
+    numbers: Asked
 
 
-async def keep_contexts(
-    session: Session, records: Sequence[ContextRecord], listed: list[Listed]
-) -> int:
-    """listed: new entries are added to it; they wait for a vector unless they get one."""
+async def keep_contexts(session: Session, records: Sequence[ContextRecord], fresh: Fresh) -> int:
+    """fresh: those that aren't in the index of words yet come into it."""
     kept = 0
     for few in apart(records, lambda record: record.context_id):
-        kept += await _keep_few(session, few, listed)
+        kept += await _keep_few(session, few, fresh)
     return kept
 
 
 async def keep_sightings(session: Session, records: Sequence[SightingRecord]) -> int:
     rows = await context_rows(session, session.tenant, _names(records))
     of = [(rows[r.context_id].seq, r) for r in records if r.context_id in rows]
-    numbers = columns((seq, record.number) for seq, record in of) or [[], []]
+    if not of:
+        return 0
+    numbers = columns((seq, record.number) for seq, record in of)
     found = await session.rows(_SIGHTINGS, *numbers, session.tenant)
     there = {(seq, number): body for seq, number, body in found}
     fresh: list[tuple[Any, ...]] = []
@@ -148,13 +145,11 @@ def apart(records: Sequence[Part], key: Callable[[Part], Hashable]) -> Iterator[
         yield [*few.values()]
 
 
-async def _keep_few(
-    session: Session, records: Sequence[ContextRecord], listed: list[Listed]
-) -> int:
+async def _keep_few(session: Session, records: Sequence[ContextRecord], fresh: Fresh) -> int:
     """records: of as many contexts."""
     offered = [_Offered(record, arriving.contexts_of(record)) for record in records]
     there = await _look(session, offered)
-    fresh: list[_Offered] = []
+    new: list[_Offered] = []
     moved: list[tuple[_Offered, ContextRow]] = []
     for each in offered:
         old = there.rows.get(each.record.context_id)
@@ -162,16 +157,18 @@ async def _keep_few(
             _require_same(each, old, there.bodies)
             moved += [(each, old)] if each.contexts[-1].revision > old.revision else []
         elif not _has_ended(each, there.marks):
-            fresh.append(each)
+            new.append(each)
     for each, old in moved:
-        await _keep_further(session, each, old)
-    listed += await _keep_fresh(session, fresh) if fresh else ()
-    return len(fresh) + len(moved)
+        await _keep_further(session, each, old, fresh)
+    if new:
+        fresh |= await _keep_new(session, new, there.numbers)
+    return len(new) + len(moved)
 
 
 async def _look(session: Session, offered: Sequence[_Offered]) -> _There:
     tenant, names = session.tenant, _names(each.record for each in offered)
     asked = await session.ask(_TOMBSTONES, tenant, names)
+    numbers = await session.ask_numbers(len(names))
     rows = await context_rows(session, tenant, names)
     marks = {mark.context_id: mark for mark in map(tombstone_of, await asked.rows())}
     spans = [
@@ -180,7 +177,8 @@ async def _look(session: Session, offered: Sequence[_Offered]) -> _There:
         if each.record.context_id in rows
     ]
     found = await session.rows(_BODIES, *columns(spans), tenant) if spans else []
-    return _There(rows, marks, {(seq, number): body for seq, number, body in found})
+    bodies = {(seq, number): body for seq, number, body in found}
+    return _There(rows, marks, bodies, numbers)
 
 
 def _has_ended(each: _Offered, marks: dict[str, Tombstone]) -> bool:
@@ -208,12 +206,12 @@ def _require_same(each: _Offered, old: ContextRow, bodies: dict[tuple[int, int],
             raise _other(record.context_id)
 
 
-async def _keep_fresh(session: Session, fresh: Sequence[_Offered]) -> list[Listed]:
+async def _keep_new(session: Session, offered: Sequence[_Offered], numbers: Asked) -> Fresh:
     """Those that aren't there, withheld where they are."""
-    numbers = await (await session.ask_numbers(len(fresh))).rows()
+    drawn = (seq for (seq,) in await numbers.rows())
     new = [
         (each, arriving.made_row(each.record, each.contexts[-1], seq))
-        for each, (seq,) in zip(fresh, numbers, strict=True)
+        for each, seq in zip(offered, drawn, strict=False)
     ]
     rows = [row for _, row in new]
     await put_contexts(session, rows)
@@ -224,23 +222,23 @@ async def _keep_fresh(session: Session, fresh: Sequence[_Offered]) -> list[Liste
     if held:
         await tasks_of_contexts(session, session.tenant, held)
         await receipts.empty_of_contexts(session, session.tenant, held)
-    shown = ((row.seq, each.contexts[-1]) for each, row in new if not row.held)
-    return await put_entries(session, shown)
+    return {row.seq: (row, each.contexts[-1]) for each, row in new if not row.held}
 
 
-async def _keep_further(session: Session, each: _Offered, old: ContextRow) -> None:
+async def _keep_further(session: Session, each: _Offered, old: ContextRow, fresh: Fresh) -> None:
     """The present moves on to the last of them, in the index too unless it is withheld."""
     record, last = each.record, each.contexts[-1]
-    further = [context for context in each.contexts if context.revision > old.revision]
     if (old.user_id, old.domain) != (last.user_id, last.domain):
         raise _other(record.context_id)
+    row = arriving.made_row(record, last, old.seq)
     if record.held is None:
         row = ContextRow.made(old.tenant, last, old.marks, old.seq)
-    else:
-        row = arriving.made_row(record, last, old.seq)
     await session.run(_UPDATE, *row[5:], row.tenant, row.seq)
-    if record.held is None:
+    if row.seq in fresh:
+        fresh[row.seq] = row, last
+    elif record.held is None:
         await entries.replace(session, old, last)
+    further = [context for context in each.contexts if context.revision > old.revision]
     await put_revisions(session, each.bodies(row, further))
 
 

@@ -5,9 +5,8 @@ the order in which they came out."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 from lineal.errors import LinealError
@@ -20,9 +19,9 @@ from lineal.models.archive import (
     TaskRecord,
     tenant_of,
 )
-from lineal.stores.postgres.carried import await_rest, keep_carried
-from lineal.stores.postgres.filling import columns
-from lineal.stores.postgres.incoming import Listed, keep_contexts, keep_sightings, keep_tombstones
+from lineal.stores.postgres.carried import send_vectors, settle_vectors
+from lineal.stores.postgres.filling import columns, put_entries
+from lineal.stores.postgres.incoming import Fresh, keep_contexts, keep_sightings, keep_tombstones
 from lineal.stores.postgres.incoming_users import keep_heads, keep_outcomes, keep_users
 from lineal.stores.postgres.meta import write_language
 from lineal.stores.postgres.session import Asked, Session
@@ -68,8 +67,6 @@ _SHOW_USERS = (
     "ON CONFLICT (tenant_id, idempotency_key, user_id, domain) DO NOTHING"
 )
 
-Keep = Callable[[Session, Sequence[Any]], Awaitable[int]]
-
 
 def tenant_among(records: Sequence[Record]) -> str:
     """Behind whose wall they lie; "" without any. Raises invalid_request for those of several."""
@@ -97,28 +94,29 @@ async def load(writing: Writing, records: Sequence[Record]) -> Loaded:
 
 async def _keep(session: Session, records: Sequence[Record]) -> tuple[Counter[str], Counter[str]]:
     """How many of each kind were kept, and how many weren't."""
-    listed: list[Listed] = []
-    turns: tuple[tuple[str, Keep], ...] = (
-        ("context", partial(keep_contexts, listed=listed)),
-        ("sighting", keep_sightings),
-        ("vector", keep_carried),
-        ("tombstone", keep_tombstones),
-        ("edge", _keep_edges),
-        ("user", keep_users),
-        ("head", keep_heads),
-        ("outcome", keep_outcomes),
-        ("task", _keep_tasks),
-        ("receipt", _keep_receipts),
-    )
+    of: dict[str, list[Any]] = defaultdict(list)
+    for record in records:
+        of[record.kind].append(record)
+    kept = await _keep_contexts(session, of)
+    for kind, keep in _TURNS.items():
+        if of[kind]:
+            kept[kind] = await keep(session, of[kind])
+    there = {k: len(of[k]) - kept[k] for k in of if k in _TURNS or k in _OF_CONTEXTS}
+    return +kept, +Counter(there)
+
+
+async def _keep_contexts(session: Session, of: dict[str, list[Any]]) -> Counter[str]:
+    """The same of contexts and what hangs on them."""
+    fresh: Fresh = {}
     kept: Counter[str] = Counter()
-    there: Counter[str] = Counter()
-    for kind, keep in turns:
-        these = [record for record in records if record.kind == kind]
-        if these:
-            kept[kind] = await keep(session, these)
-            there[kind] = len(these) - kept[kind]
-    await await_rest(session, listed)
-    return +kept, +there
+    if of["context"]:
+        kept["context"] = await keep_contexts(session, of["context"], fresh)
+    if of["sighting"]:
+        kept["sighting"] = await keep_sightings(session, of["sighting"])
+    carried = await send_vectors(session, of["vector"], fresh)
+    await put_entries(session, fresh.values())
+    kept["vector"] = await settle_vectors(session, carried, fresh)
+    return kept
 
 
 async def _begin(writing: Writing, header: Header) -> None:
@@ -190,3 +188,16 @@ async def _insert_receipts(session: Session, fresh: Sequence[ReceiptRecord]) -> 
     for statement, values in told:
         if values:
             await session.run(statement, tenant, *values)
+
+
+_OF_CONTEXTS = ("context", "sighting", "vector")
+_TURNS: dict[str, Callable[[Session, Sequence[Any]], Awaitable[int]]] = {
+    "tombstone": keep_tombstones,
+    "edge": _keep_edges,
+    "user": keep_users,
+    "head": keep_heads,
+    "outcome": keep_outcomes,
+    "task": _keep_tasks,
+    "receipt": _keep_receipts,
+}
+"""By kind, in the order in which they came out."""

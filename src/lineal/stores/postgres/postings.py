@@ -30,8 +30,8 @@ COUNT_MAX = 20_000
 # Another collation than the column's, under which texts are as equal, and no index is used: a
 # tenant's entries by its key would often look cheaper than a word's, and be all of them.
 _HELD = (
-    'FROM lineal.posting WHERE tenant_id = %s COLLATE "POSIX" AND posting_shelf = ANY(%s::bigint[]) '
-    "AND tokens && asked::integer[]"
+    'FROM lineal.posting WHERE tenant_id = %s COLLATE "POSIX" '
+    "AND posting_shelf = ANY(%s::bigint[]) AND tokens && asked::integer[]"
 )
 _MARKED = "AND tokens && %s::integer[]"
 _TERMS = "FROM unnest(%s::text[]) WITH ORDINALITY AS term (asked, place) CROSS JOIN LATERAL"

@@ -20,7 +20,7 @@ from lineal.stores.rows.vectors import in_bytes
 __all__ = [
     "EXACT_MAX",
     "LIKENESS",
-    "WAIT",
+    "WAIT_NEW",
     "ask_nearest",
     "asked_halves",
     "await_again",
@@ -52,7 +52,11 @@ SCAN_MAX = 400_000
 BUILD_MEMORY = "512MB"
 """For making an index of 200,000 vectors or more without going to disk."""
 
-WAIT = (
+WAIT_NEW = (
+    "INSERT INTO lineal.unembedded (tenant_id, space_id, waiting_seq, changed) "
+    "SELECT tenant_id, space_id, %s, false FROM lineal.space WHERE tenant_id = %s"
+)
+_WAIT = (
     "INSERT INTO lineal.unembedded (tenant_id, space_id, waiting_seq, changed) "
     "SELECT tenant_id, space_id, %s, %s FROM lineal.space WHERE tenant_id = %s "
     "ON CONFLICT (tenant_id, space_id, waiting_seq) DO UPDATE SET changed = excluded.changed"
@@ -146,11 +150,11 @@ def asked_halves(vector: Sequence[float]) -> tuple[str, str]:
 
 async def await_first(session: Session, seq: int) -> None:
     """In each space that the tenant has; a tenant without any has nothing to remember."""
-    await session.run(WAIT, seq, False, session.tenant)
+    await session.run(_WAIT, seq, False, session.tenant)
 
 
 async def await_again(session: Session, seq: int) -> None:
-    await session.run(WAIT, seq, True, session.tenant)
+    await session.run(_WAIT, seq, True, session.tenant)
 
 
 async def await_no_more(session: Session, seq: int) -> None:
