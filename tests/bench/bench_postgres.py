@@ -86,7 +86,7 @@ class Recorder:
                 self.sent.append((statement, values))
             return await ask(session, statement, *values)
 
-        Session.ask = heard  # type: ignore[method-assign]
+        Session.ask = heard  # type: ignore[assignment, method-assign]
         try:
             yield
         finally:
