@@ -5,8 +5,8 @@ same rows written by hand.
 
 A real server with fsync on, in a directory of its own. What an append sends is recorded once; then
 it is written again, row for row, by a bare psycopg transaction (a statement for each table, each
-waited for, as anybody would write it; and in a pipeline), and by pgbench, statement for statement,
-with as many clients as there are writers.
+waited for, as anybody would write it; and in a pipeline), and by pgbench, statement for statement
+with its locks and questions, by as many clients as there are writers.
 Whatever is compared is measured in turn in one run. Milliseconds are medians. Prints JSON.
 """
 
@@ -43,6 +43,7 @@ from lineal.models.lineage import Evidence, Lineage
 from lineal.policy.duplicates import fingerprint
 from lineal.schemas.book import SchemaBook
 from lineal.stores.postgres import PostgresStore, alike, entries, keep, vectors
+from lineal.stores.postgres.locks import room_key
 from lineal.stores.postgres.session import Bound, Session
 
 TENANT, DOMAIN = "local", "coding"
@@ -82,7 +83,7 @@ class Recorder:
         ask = Session.ask
 
         async def heard(session: Session, statement: str, *values: Bound) -> Any:
-            if self.on and WRITES.match(statement) and "lineal.store " not in statement:
+            if self.on and "UPDATE lineal.store " not in statement:
                 self.sent.append((statement, values))
             return await ask(session, statement, *values)
 
@@ -153,7 +154,7 @@ async def timed(work: Awaitable[None]) -> float:
 
 
 async def recorded(backend: EmbeddedBackend, writes: int) -> list[list[Sent]]:
-    """What each of so many appends of one user sends to be kept, from the first on."""
+    """What each of so many appends of one user sends, from the first on."""
     recorder = Recorder(on=True)
     kept: list[list[Sent]] = []
     with recorder.listening():
@@ -168,6 +169,8 @@ def by_hand(sent: Sequence[Sent]) -> list[Sent]:
     """The same rows, each table by a statement of its own."""
     found: list[Sent] = []
     for statement, values in sent:
+        if not WRITES.match(statement):
+            continue
         rest = values
         for part in PARTS if statement == keep.INSERT_WHOLE else (statement,):
             found.append((part, rest[: part.count("%s")]))
@@ -307,22 +310,23 @@ def literal(value: Bound, names: dict[str, str], numbers: dict[int, str]) -> str
 
 
 def script_of(sent: Sequence[Sent]) -> str:
-    """One recorded append as a transaction of pgbench: another row at each run and client."""
+    """One recorded append, question for question, as a transaction of pgbench: another row at each
+    run, another room and user for each client."""
     new = next(values for statement, values in sent if statement == keep.INSERT_WHOLE)
     number, name = int(str(new[0])), str(new[2])
     names = {name: "('ctx_' || :client_id || '_' || :run)", "ada": "('user' || :client_id)"}
-    numbers = {number: "(:client_id * 10000000::bigint + :run)"}
-    lines = [
-        "\\set run :run + 1",
-        "BEGIN;",
-        f"SELECT set_config('lineal.tenant', '{TENANT}', true);",
-    ]
+    room = room_key(TENANT, ("ada", DOMAIN))
+    numbers = {
+        number: "(:client_id * 10000000::bigint + :run)",
+        room: "(:client_id + 1000000::bigint)",
+    }
+    lines = ["\\set run :run + 1"]
     for statement, values in sent:
         told = statement
         for value in values:
             told = told.replace("%s", literal(value, names, numbers), 1)
         lines.append(told + ";")
-    return "\n".join([*lines, "COMMIT;"]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 async def by_pgbench(

@@ -34,24 +34,6 @@ _STATE = (
     "FROM pg_roles WHERE rolname = session_user"
 )
 
-_CAUSES = {
-    "password authentication failed": "the server refuses this role's password",
-    "no password supplied": "the server asks for a password, and none is given",
-    "connection refused": "nothing listens at this address",
-    "no such file or directory": "there is no such socket",
-    "could not translate host name": "nobody knows the server's name",
-    "failed to resolve host": "nobody knows the server's name",
-    "no pg_hba.conf entry": "the server's pg_hba.conf lets nobody in from here like this",
-    "certificate": "the server's certificate can't be verified",
-    "ssl": "the server and this machine don't agree on TLS",
-    "timeout": "the server doesn't answer",
-    "too many": "the server has no connection left",
-    "session is read-only": "no server of those named takes writes",
-    "does not exist": "the server knows no such database or role",
-    "starting up": "the server is still starting",
-}
-"""What the driver says → what that means. Its own words may hold what stood in the URL."""
-
 
 class _State(NamedTuple):
     """What a server says of itself. ssl None: the server doesn't know (a pooler stands between)."""
@@ -82,7 +64,14 @@ async def examined(dsn: str, durability: str, pool_max: int = POOL_MAX) -> list[
         connection = await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
     except psycopg.OperationalError as error:
         advice = "Check that the server runs and that LINEAL_BACKEND names it."
-        return [Check(name="server", ok=False, value=_cause(error), advice=advice)]
+        return [
+            Check(
+                name="server",
+                ok=False,
+                value=f"can't be reached: {trouble.cause_of(error)}",
+                advice=advice,
+            )
+        ]
     try:
         async with connection:
             return await checks(connection, durability, pool_max)
@@ -231,9 +220,3 @@ def _numbers(version: str) -> tuple[int, ...]:
             break
         parts.append(int(part))
     return tuple(parts)
-
-
-def _cause(error: psycopg.OperationalError) -> str:
-    said = str(error).lower()
-    known = (meaning for words, meaning in _CAUSES.items() if words in said)
-    return f"can't be reached: {next(known, type(error).__name__)}"

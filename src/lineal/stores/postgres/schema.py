@@ -317,6 +317,8 @@ CREATE TABLE lineal.unembedded (
     changed boolean NOT NULL,
     PRIMARY KEY (tenant_id, space_id, waiting_seq)
 );
+CREATE INDEX unembedded_changed ON lineal.unembedded (tenant_id, space_id, waiting_seq)
+    WHERE changed;
 
 -- A context's vector (that name is the type's). numbers: 8-bit whole numbers, which a half holds
 -- exactly; times vector_scale they are the vector.

@@ -10,6 +10,7 @@ from lineal.errors import LinealError
 
 __all__ = [
     "busy",
+    "cause_of",
     "closed",
     "forked",
     "is_passing",
@@ -30,6 +31,25 @@ _PASSING = (
     errors.TooManyConnections,
 )
 """After these the same transaction may succeed, perhaps elsewhere."""
+
+
+_CAUSES = {
+    "password authentication failed": "the server refuses this role's password",
+    "no password supplied": "the server asks for a password, and none is given",
+    "connection refused": "nothing listens at this address",
+    "no such file or directory": "there is no such socket",
+    "could not translate host name": "nobody knows the server's name",
+    "failed to resolve host": "nobody knows the server's name",
+    "no pg_hba.conf entry": "the server's pg_hba.conf lets nobody in from here like this",
+    "certificate": "the server's certificate can't be verified",
+    "ssl": "the server and this machine don't agree on TLS",
+    "timeout": "the server doesn't answer",
+    "too many": "the server has no connection left",
+    "session is read-only": "no server of those named takes writes",
+    "does not exist": "the server knows no such database or role",
+    "starting up": "the server is still starting",
+}
+"""What the driver says → what that means. Its own words may hold what stood in the URL."""
 
 
 def busy(timeout_s: float) -> LinealError:
@@ -107,7 +127,7 @@ def translated(error: Exception, timeout_s: float) -> LinealError:
             cause=name,
         )
     if isinstance(error, psycopg.OperationalError):
-        return unreachable(name)
+        return unreachable(cause_of(error))
     if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedFunction):
         return LinealError.unavailable(
             "The database's schema 'lineal' isn't what this version expects. Nothing was changed; "
@@ -126,3 +146,10 @@ def translated(error: Exception, timeout_s: float) -> LinealError:
         retryable=False,
         cause=name,
     )
+
+
+def cause_of(error: psycopg.OperationalError) -> str:
+    """Why there is no connection, in words that hold nothing of the address."""
+    said = str(error).lower()
+    known = (meaning for words, meaning in _CAUSES.items() if words in said)
+    return next(known, type(error).__name__)
