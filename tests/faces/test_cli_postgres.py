@@ -87,7 +87,7 @@ def test_the_plan_counts_what_is_there_tenant_by_tenant(postgres_dsn: str, home:
     assert plan["disk_bytes"] <= plan["shards"] * 50_000_000_000
     each = {part["name"]: part["bytes_each"] for part in plan["parts"]}
     assert each["context_revision"] > sizes["body_bytes"] / 2
-    assert each["entry_tokens"] > 0
+    assert each["posting_tokens"] > 0
 
 
 def test_an_empty_database_gets_the_measured_default_and_stays_empty(
