@@ -29,7 +29,7 @@ GIGABYTE = 1_000_000_000
 
 @click.group(cls=Group)
 def postgres() -> None:
-    """Plan how a PostgreSQL database is spread over machines."""
+    """Plan how a PostgreSQL database is spread over machines. Each part takes --json."""
 
 
 @postgres.command("shard-plan", cls=Command)
