@@ -15,6 +15,7 @@ from lineal.testing.samples import START, a_context, keep
 
 TENANT = "acme"
 WRITERS = 20
+KEYS = tuple(f"key{number}" for number in range(12))
 NEAR = timedelta(seconds=5)
 
 
@@ -55,32 +56,29 @@ async def test_its_record_of_time_is_not_written_with_every_write(postgres_dsn: 
 
 async def test_one_key_of_many_users_is_done_once(postgres_dsn: str) -> None:
     """Their writes run side by side: the key alone holds them together."""
-    answers: list[str] = []
+    answers: dict[str, list[str]] = {key: [] for key in KEYS}
 
-    async def write(store: PostgresStore, number: int) -> None:
+    async def write(store: PostgresStore, key: str, number: int) -> None:
         user = f"user{number}"
         scope = Scope(tenant=TENANT, user_id=user, domain="coding")
-        answers.append(
-            await store.commit(scope, Reads(receipt="the key"), lambda seen: once(seen, user))
-        )
+        answer = await store.commit(scope, Reads(receipt=key), lambda seen: once(seen, key, user))
+        answers[key].append(answer)
 
     async with opened(postgres_dsn, pool_max=WRITERS) as store:
-        async with anyio.create_task_group() as tasks:
-            for number in range(WRITERS):
-                tasks.start_soon(write, store, number)
+        for key in KEYS:  # the first ones wait for connections, and come one after the other
+            async with anyio.create_task_group() as tasks:
+                for number in range(WRITERS):
+                    tasks.start_soon(write, store, key, number)
         stats = await store.stats(Scope(tenant=TENANT))
-    assert len(answers) == WRITERS
-    assert len(set(answers)) == 1
-    assert stats.contexts == 1
+    assert [(len(each), len(set(each))) for each in answers.values()] == [(WRITERS, 1)] * len(KEYS)
+    assert stats.contexts == len(KEYS)
 
 
-def once(seen: Snapshot, user: str) -> Plan[str]:
+def once(seen: Snapshot, key: str, user: str) -> Plan[str]:
     if seen.receipt is not None:
         return Plan(Changes(), seen.receipt.answer)
-    context = a_context(f"ctx_of_{user}", user_id=user)
-    receipt = Receipt(
-        key="the key", verb="append", request_hash="h", answer=user, recorded_at=START
-    )
+    context = a_context(f"ctx_{key}_{user}", user_id=user)
+    receipt = Receipt(key=key, verb="append", request_hash="h", answer=user, recorded_at=START)
     return Plan(Changes(contexts=(context,), receipt=receipt), user)
 
 
