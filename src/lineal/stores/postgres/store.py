@@ -69,6 +69,7 @@ from lineal.stores.postgres.migrate import migrate
 from lineal.stores.postgres.session import Again, Session
 from lineal.stores.postgres.tenants import enter, pages
 from lineal.stores.postgres.transactions import Held, Transactions, Writing, lock_tenant
+from lineal.stores.rows.sweeping import added
 
 __all__ = ["PostgresStore"]
 
@@ -289,7 +290,7 @@ class PostgresStore:
         if total.refused is None:
             for tenant in await self._ready().read("", sweep.ripe):
                 taken = max(total.contexts, total.users, total.receipts)
-                total = sweep.added(total, await self._sweep(tenant, limit - taken))
+                total = added(total, await self._sweep(tenant, limit - taken))
         return total
 
     async def stats(self, scope: Scope) -> StoreStats:
@@ -330,7 +331,7 @@ class PostgresStore:
         while limit > 0:
             bite = min(limit, sweep.BITE_MAX)
             report = await self._write(tenant, Held(frozenset()), partial(_sweep, limit=bite))
-            swept, limit = sweep.added(swept, report), limit - bite
+            swept, limit = added(swept, report), limit - bite
             if report.refused or (report.contexts, report.users, report.receipts) == (0, 0, 0):
                 break
         return swept

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from lineal.clock import to_ms
-from lineal.models.base import rfc3339
 from lineal.models.changes import SweepReport
 from lineal.policy.expiry import ClockMark, advance
 from lineal.stores.postgres import receipts
@@ -17,9 +16,10 @@ from lineal.stores.postgres.statements import CONTEXT, USER
 from lineal.stores.postgres.tenants import enter, pages
 from lineal.stores.postgres.transactions import Writing
 from lineal.stores.rows.context_rows import WITHHELD, ContextRow
+from lineal.stores.rows.sweeping import refusal
 from lineal.stores.rows.user_rows import UserKept
 
-__all__ = ["BITE_MAX", "added", "believe", "ripe", "sweep_tenant"]
+__all__ = ["BITE_MAX", "believe", "ripe", "sweep_tenant"]
 
 BITE_MAX = 500
 """Most rows of a kind in one transaction, so that nobody waits long for a room, and the server has
@@ -65,7 +65,7 @@ async def believe(writing: Writing, *, accept_clock: bool = False) -> SweepRepor
     if accept_clock:
         writing.believed = ClockMark(high=wall)
     mark = advance(writing.believed or meta.mark, wall)
-    return SweepReport() if mark.trusts(wall) else SweepReport(refused=_refusal(mark, wall))
+    return SweepReport() if mark.trusts(wall) else SweepReport(refused=refusal(mark, wall))
 
 
 async def ripe(session: Session, now: datetime) -> list[str]:
@@ -101,16 +101,6 @@ async def sweep_tenant(session: Session, limit: int, now: datetime) -> SweepRepo
     return SweepReport(contexts=len(contexts), users=len(users), receipts=dropped)
 
 
-def added(one: SweepReport, other: SweepReport) -> SweepReport:
-    """Both together; refused if either was."""
-    return SweepReport(
-        contexts=one.contexts + other.contexts,
-        users=one.users + other.users,
-        receipts=one.receipts + other.receipts,
-        refused=one.refused or other.refused,
-    )
-
-
 async def _ask_ripe(session: Session, tenant: str, now: datetime) -> Asked:
     now_ms, before_ms = to_ms(now), to_ms(now - receipts.RECEIPT_LIFE)
     await enter(session, tenant)
@@ -124,11 +114,3 @@ async def _locked(session: Session, rooms: Iterable[Room]) -> frozenset[Room]:
     if not keys:
         return frozenset()
     return frozenset(keys[key] for (key,) in await session.rows(_TRY, sorted(keys)))
-
-
-def _refusal(mark: ClockMark, wall: datetime) -> str:
-    return (
-        f"The clock says {rfc3339(wall)}, but the store last believed {rfc3339(mark.high)}. "
-        "Nothing is taken out for good by a clock that jumped; if it is right, run "
-        "`lineal sweep --accept-clock`."
-    )

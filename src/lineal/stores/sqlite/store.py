@@ -38,6 +38,7 @@ from lineal.models.sheet import EmbedBatch, Pieces, Rank, Space
 from lineal.models.user import Head
 from lineal.policy.ranking import BY_DEFAULT
 from lineal.ports.store import Progress
+from lineal.stores.rows.sweeping import added
 from lineal.stores.sqlite import (
     backup,
     contexts,
@@ -247,7 +248,7 @@ class SqliteStore:
             bite = min(limit, sweep.BITE_MAX)
             run = partial(sweep.sweep, limit=bite, accept_clock=accept_clock)
             report = await self.write(run)
-            total, limit, accept_clock = sweep.added(total, report), limit - bite, False
+            total, limit, accept_clock = added(total, report), limit - bite, False
             if max(report.contexts, report.users, report.receipts) < bite:
                 break
         return total

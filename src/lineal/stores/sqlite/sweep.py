@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from lineal.clock import to_ms
-from lineal.models.base import rfc3339
 from lineal.models.changes import SweepReport
 from lineal.policy.expiry import ClockMark
 from lineal.stores.rows.context_rows import CONTEXT_COLUMNS, WITHHELD, ContextRow
+from lineal.stores.rows.sweeping import refusal
 from lineal.stores.rows.user_rows import USER_COLUMNS, UserKept
 from lineal.stores.sqlite import receipts
 from lineal.stores.sqlite.erase import erase_context, erase_user
 from lineal.stores.sqlite.statements import all_rows, sql
 from lineal.stores.sqlite.writer import Transaction
 
-__all__ = ["BITE_MAX", "added", "sweep"]
+__all__ = ["BITE_MAX", "sweep"]
 
 BITE_MAX = 100
 """Most rows of a kind in one transaction: some 20 ms, so that writers don't wait for a sweep."""
@@ -41,7 +41,7 @@ def sweep(transaction: Transaction, limit: int, *, accept_clock: bool = False) -
         transaction.believe(ClockMark(high=wall))
     now = transaction.now()
     if not transaction.meta.mark.trusts(wall):
-        return SweepReport(refused=_refusal(transaction.meta.mark, wall))
+        return SweepReport(refused=refusal(transaction.meta.mark, wall))
     report = SweepReport(
         contexts=_sweep_contexts(transaction, to_ms(now), limit),
         users=_sweep_users(transaction, to_ms(now), limit),
@@ -49,16 +49,6 @@ def sweep(transaction: Transaction, limit: int, *, accept_clock: bool = False) -
     )
     transaction.erased = transaction.erased or report != SweepReport()
     return report
-
-
-def added(one: SweepReport, other: SweepReport) -> SweepReport:
-    """Both together; refused if either was."""
-    return SweepReport(
-        contexts=one.contexts + other.contexts,
-        users=one.users + other.users,
-        receipts=one.receipts + other.receipts,
-        refused=one.refused or other.refused,
-    )
 
 
 def _sweep_contexts(transaction: Transaction, now_ms: int, limit: int) -> int:
@@ -80,11 +70,3 @@ def _sweep_users(transaction: Transaction, now_ms: int, limit: int) -> int:
 
 def _sweep_receipts(transaction: Transaction, now: datetime, limit: int) -> int:
     return receipts.drop_older(transaction.connection, to_ms(now - receipts.RECEIPT_LIFE), limit)
-
-
-def _refusal(mark: ClockMark, wall: datetime) -> str:
-    return (
-        f"The clock says {rfc3339(wall)}, but the store last believed {rfc3339(mark.high)}. "
-        "Nothing is taken out for good by a clock that jumped; if it is right, run "
-        "`lineal sweep --accept-clock`."
-    )
